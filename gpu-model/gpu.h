@@ -63,6 +63,8 @@ struct gpu_config {
 	const char *ledger_path;	/* written at exit, or NULL */
 	const char *trace_path;		/* record host events here, or NULL */
 	const char *replay_path;	/* replay this trace, no transport, or NULL */
+	bool once;			/* exit when the first client leaves */
+	bool bind_log;			/* name each undescribed register that software touches */
 	int verbose;
 };
 
@@ -121,8 +123,13 @@ struct gpu {
 	struct gr *gr;
 	struct sm_array *sm;
 
-	pthread_cond_t *work;		/* private to gpu.c */
-	bool stop;
+	/* earliest time at which a block wants a step though idle; see gpu_wake_at() */
+	uint64_t wake_ns;
+	/* result of the last engine step; STEP_IDLE at start.  Under @lock */
+	int last_step;
+	struct gpu_thread *thread;	/* engine thread, private to gpu.c */
+	int vram_fd;
+	uint64_t clock_base;
 };
 
 /**
@@ -162,6 +169,23 @@ static inline uint64_t gpu_now(const struct gpu *gpu)
 }
 /* Refresh gpu->now_ns from the clock, or from the trace when replaying.  gpu->lock held. */
 void gpu_time_refresh(struct gpu *gpu);
+
+/* Take gpu->lock and refresh the time: how a host event begins. */
+void gpu_lock(struct gpu *gpu);
+void gpu_unlock(struct gpu *gpu);
+
+/**
+ * gpu_wake_at() - ask for an engine step at time @ns although nothing else is to do.
+ * To be called again in each step while it is wanted.  Context: gpu->lock held.
+ */
+static inline void gpu_wake_at(struct gpu *gpu, uint64_t ns)
+{
+	if (ns < gpu->wake_ns)
+		gpu->wake_ns = ns;
+}
+
+/* True when no engine has work and no grid is queued, running or parked.  gpu->lock held. */
+bool gpu_idle(struct gpu *gpu);
 
 /* What one step of an engine came to. */
 enum step_result {

@@ -25,7 +25,10 @@ struct hw_reg {
 	uint16_t count;		/* instances (0 means 1) */
 	uint32_t stride;	/* bytes from one to the next */
 	const char *source;	/* document, rnndb file or nouveau function that says so */
-	/* @i: instance.  NULL: storage. */
+	/*
+	 * @i: instance.  NULL: storage.  A write callback stores what it wants kept with hw_set();
+	 * nothing is stored for it, but REG_W1C has cleared its bits before, and REG_RO is never called.
+	 */
 	uint32_t (*read)(struct gpu *gpu, const struct hw_reg *reg, unsigned int i);
 	void (*write)(struct gpu *gpu, const struct hw_reg *reg, unsigned int i, uint32_t val);
 };
@@ -47,10 +50,14 @@ struct hw_block {
 	void (*fini)(struct gpu *gpu);
 	void (*reset)(struct gpu *gpu);
 	enum step_result (*step)(struct gpu *gpu);
+	/* For the control command "state": tell of live objects as flat keys ("chan.3.enabled").  May be NULL. */
+	void (*state)(struct gpu *gpu, void (*put)(void *priv, const char *key, uint64_t val), void *priv);
 };
 
-/* All blocks, NULL terminated; hw/block.c holds the table, one line a block. */
-extern const struct hw_block *const hw_blocks[];
+/* All blocks, NULL terminated, ordered by reset and step; hw/block.c holds the table, one line a block. */
+extern const struct hw_block *hw_blocks[];
+
+#define BAR0_SIZE (16 * MiB)
 
 int hw_init(struct gpu *gpu);
 void hw_fini(struct gpu *gpu);
