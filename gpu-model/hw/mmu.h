@@ -88,6 +88,36 @@ enum mmu_fault_type mmu_read(struct gpu *gpu, const struct mmu_space *sp, enum t
 enum mmu_fault_type mmu_write(struct gpu *gpu, const struct mmu_space *sp, enum tlb_id tlb,
 			      enum mem_client c, uint64_t va, const void *buf, size_t len, uint64_t *fault_va);
 
+/**
+ * mmu_cpu_wrote() - the CPU wrote VRAM, through BAR1, BAR2 or PRAMIN.
+ * @vram_addr: byte address in VRAM, @len: bytes, 1 to 8 (more is fine).
+ *
+ * Counts the valid leaves that land in page tables of channels (ledger: pte_write_*).
+ * hw/bar.c calls it once for each CPU write that went to VRAM, after the bytes have changed.
+ * Context: gpu->lock held.
+ */
+void mmu_cpu_wrote(struct gpu *gpu, uint64_t vram_addr, size_t len);
+
+/*
+ * Walk the page tables as they are now, without TLB, counters or reports.
+ * @pte: the entry that decided (may be NULL).
+ * Return: as mmu_translate().
+ */
+enum mmu_fault_type mmu_peek(struct gpu *gpu, const struct mmu_space *sp, uint64_t va,
+			     enum mmu_access access, struct mmu_xlat *out, uint64_t *pte);
+
+/* What an invalidate drops; levels count from the leaves: 0 PTEs, 1 up to PD0, ... 4 up to PD3. */
+struct mmu_inval {
+	bool all_pdb;
+	uint64_t pdb;
+	enum aperture pdb_ap;
+	bool hub_only;
+	uint8_t level;
+};
+
+/* Invalidate at once.  Context: gpu->lock held, sm_gate not; takes sm_gate exclusively. */
+void mmu_invalidate(struct gpu *gpu, const struct mmu_inval *inv);
+
 /*
  * Called by hw/dma.c with gpu->lock and sm_gate exclusive when the DMA map
  * changes: host pointers that a TLB keeps are dropped, translations stay.
