@@ -16,11 +16,18 @@
 
 struct engine;
 
+/* Words of a copy engine's state that travel with the channel (hw/ce.c). */
+#define CE_STATE_WORDS 40
+
 /* Host's view of one channel; what RAMFC holds on hardware is loaded from and saved there. */
 struct channel {
 	uint16_t id;
 	bool bound, enabled;
-	uint8_t runlist, runq, tsg;
+	bool loaded;			/* the fields below are valid: taken from RAMFC */
+	bool kicked;			/* there may be work: look at it */
+	bool listed;			/* in the runlist below */
+	uint8_t runlist, runq;
+	uint16_t tsg;
 	bool in_tsg;
 	struct mmu_space space;
 	uint64_t userd;			/* byte address */
@@ -29,13 +36,22 @@ struct channel {
 	uint32_t gp_entries;
 	uint32_t gp_get, gp_put;	/* indices */
 	/* the push segment being processed */
-	uint64_t pb_get, pb_end;
+	uint64_t pb_get, pb_end, pb_top;
+	bool pb_sub;			/* subroutine level: TOP_LEVEL_GET stays */
+	/* the method header being expanded: next method address, methods left, increments */
 	uint32_t mthd, mthd_count, mthd_op, mthd_subch;
+	/* the method at the head of the method FIFO, offered until its receiver takes it */
+	bool m_valid;
+	uint32_t m_subch, m_addr, m_data;
+	uint32_t subdevice;		/* NV_PPBDMA_SUBDEVICE */
+	uint32_t ref, acquire, mem_op[4];
 	uint32_t subch_class[FIFO_SUBCH];
 	uint32_t sema[4];		/* SEMAPHORE A..D as written */
 	bool acquire_pending;
 	uint64_t acquire_deadline;	/* ns; 0: none */
 	bool faulted;			/* stopped until software resets it */
+	bool pbdma_faulted, eng_faulted;	/* how it shows in PCCSR */
+	uint32_t ce[CE_STATE_WORDS];	/* copy-engine methods, hw/ce.c */
 	void *ctx;			/* the engine's own context, keyed by instance */
 };
 
@@ -74,6 +90,11 @@ struct engine {
 	uint8_t fault_id;	/* MMU engine id */
 	uint32_t addr;		/* PRI base */
 	struct channel *resident;
+	/* a context switch to this channel has begun and waits for the engine to let go */
+	struct channel *next;
+	uint64_t switch_since;	/* ns */
+	bool unloading;		/* the pending switch is a preempt: to no channel */
+	bool faulted;		/* its resident channel took a fatal fault: frozen until reset */
 	void *priv;
 };
 
@@ -90,6 +111,58 @@ void fifo_nonstall(struct gpu *gpu, struct engine *e);
 /* Stop @ch until software resets it; the runlist's other channels go on. */
 void fifo_channel_fault(struct gpu *gpu, struct channel *ch);
 
+/*
+ * fifo_mmu_fault() - a fatal MMU fault of engine @unit was recorded in 002800 + 16 * @unit:
+ * set its bit in 00259c and raise PFIFO's MMU_FAULT interrupt.  fault_post_fatal() calls it.
+ * 00259c itself (write 1 to clear) belongs to fifo.c, the records of 002800.. to fault.c.
+ */
+void fifo_mmu_fault(struct gpu *gpu, unsigned int unit);
+
+/* The engine's reset bit in PMC 000200 went low: drop its channel and its work. */
+void fifo_engine_reset(struct gpu *gpu, struct engine *e);
+/* PFIFO's own reset bit (8) in PMC 000200 went low. */
+void fifo_reset(struct gpu *gpu);
+
+/* Channel by instance block, NULL when none is bound there. */
+struct channel *fifo_channel_by_inst(struct gpu *gpu, uint64_t inst);
+struct channel *fifo_channel(struct gpu *gpu, unsigned int id);
+/* Make @ch resident on @e.  Return: false while that can't be done yet: offer again. */
+bool fifo_engine_acquire(struct gpu *gpu, struct engine *e, struct channel *ch);
+
+/*
+ * Hub client numbers of fatal faults as nouveau decodes them for Pascal
+ * (gk104_fifo_mmu_fault_hubclient[], used by gp100_fifo).
+ */
+enum {
+	FIFO_CLIENT_CE0 = 0x01,
+	FIFO_CLIENT_CE1 = 0x02,
+	FIFO_CLIENT_FE = 0x04,
+	FIFO_CLIENT_FECS = 0x05,
+	FIFO_CLIENT_HOST = 0x06,
+	FIFO_CLIENT_RASTERTWOD = 0x13,
+	FIFO_CLIENT_SCC = 0x14,
+	FIFO_CLIENT_GR_CE = 0x18,
+	FIFO_CLIENT_CE2 = 0x19,
+	FIFO_CLIENT_SKED = 0x1e,
+};
+/* MMU engine id of PBDMA 0 (gp100_fifo_mmu_fault_engine[]: HOST0) */
+#define FIFO_FAULT_HOST0 0x06
+
+/* Report a fatal fault of a hub client for @ch and stop the channel. */
+void fifo_hub_fault(struct gpu *gpu, struct channel *ch, unsigned int engine, unsigned int client,
+		    uint64_t va, enum mmu_access access, enum mmu_fault_type type);
+
 enum step_result fifo_step(struct gpu *gpu);
+
+/* copy engines, hw/ce.c; graphics and compute, hw/gr.c */
+extern const struct engine_ops ce_engine_ops;
+extern const struct engine_ops gr_engine_ops;
+
+struct hw_block;
+extern const struct hw_block hw_fifo;		/* 002000..0027ff but fault.c's records */
+extern const struct hw_block hw_fifo_sched;	/* 002a00..002a6f */
+extern const struct hw_block hw_pccsr;		/* 800000..807fff: channel RAM */
+extern const struct hw_block hw_pbdma;		/* 040000..05ffff */
+extern const struct hw_block hw_ce;		/* 104000..104fff */
 
 #endif
