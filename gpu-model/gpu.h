@@ -90,6 +90,7 @@ struct trace;
 struct dma;
 struct pci_dev;
 struct hw_state;
+struct hw_units;
 struct mmu;
 struct fault_unit;
 struct fifo;
@@ -117,6 +118,7 @@ struct gpu {
 	struct dma *dma;
 	struct pci_dev *pci;
 	struct hw_state *hw;		/* register storage and block table: hw/block.c */
+	struct hw_units *units;		/* PMC, PTIMER, BARs, falcons: hw/units.h */
 	struct mmu *mmu;
 	struct fault_unit *fault;
 	struct fifo *fifo;
