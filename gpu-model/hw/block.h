@@ -71,6 +71,9 @@ void hw_wr32(struct gpu *gpu, uint32_t addr, uint32_t val);
 uint32_t hw_get(const struct gpu *gpu, uint32_t addr);
 void hw_set(struct gpu *gpu, uint32_t addr, uint32_t val);
 
+/* How many registers software touched that no block describes: each counts once. */
+uint64_t hw_undescribed(const struct gpu *gpu);
+
 /*
  * The other BARs.  @bar is nouveau's resource index: 1 = BAR1, 3 = BAR2/INST.
  * Any size of 1, 2, 4, 8 bytes; both are translated (hw/bar.c).

@@ -47,9 +47,15 @@ void inject_del(struct inject **inj);
 /* True when the point fires now; @arm (may be NULL) gets its parameters.  Cheap when nothing is armed. */
 bool inject_fire(struct gpu *gpu, enum inject_id id, uint64_t addr, uint64_t len, struct inject_arm *arm);
 bool inject_armed(const struct gpu *gpu, enum inject_id id, struct inject_arm *arm);
+/* True when the point is armed for a range that touches addr..+len; doesn't count as a visit. */
+bool inject_covers(const struct gpu *gpu, enum inject_id id, uint64_t addr, uint64_t len);
 int inject_arm(struct gpu *gpu, enum inject_id id, const struct inject_arm *arm);
 void inject_disarm(struct gpu *gpu, enum inject_id id);	/* INJECT_NR: all */
 uint64_t inject_fired(const struct gpu *gpu, enum inject_id id);
+/* A host access to a region: counts towards go_dark.  Return: true when the device is gone. */
+bool inject_dark_access(struct gpu *gpu);
+/* True once go_dark has fired, until it is disarmed. */
+bool inject_dark(const struct gpu *gpu);
 const char *inject_name(enum inject_id id);
 
 #endif

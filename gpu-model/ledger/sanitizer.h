@@ -36,8 +36,9 @@ uint64_t san_count(const struct gpu *gpu, enum san_id id);
 const char *san_name(enum san_id id);
 void san_reset(struct gpu *gpu);
 
-/* Watches: by physical page of 4 KiB. */
+/* Watches: by physical page of 4 KiB.  Context of san_watch(): gpu->lock and sm_gate exclusive. */
 int san_watch(struct gpu *gpu, enum aperture ap, uint64_t addr, uint64_t len, bool on);
+bool san_any_watch(const struct gpu *gpu);
 /* Fast test for "is any watch armed", then the exact one.  Reports a hit when @report. */
 bool san_watched(struct gpu *gpu, enum mem_client c, enum aperture ap, uint64_t addr, uint64_t len, bool write, bool report);
 /* A replayable fault was raised: counts towards fault_storm unless the translation changed. */

@@ -21,6 +21,9 @@ bool trace_recording(const struct gpu *gpu);
 bool trace_replaying(const struct gpu *gpu);
 /* Record a line; printf style, without newline. */
 void trace_event(struct gpu *gpu, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same, followed by @len bytes in hex. */
+void trace_event_hex(struct gpu *gpu, const void *buf, size_t len, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 /* A DMA read of system memory: recorded, or answered from the trace.  Return: true when answered. */
 bool trace_dma_read(struct gpu *gpu, uint64_t iova, void *buf, size_t len);
 void trace_dma_read_done(struct gpu *gpu, uint64_t iova, const void *buf, size_t len);

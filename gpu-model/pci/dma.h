@@ -9,6 +9,9 @@
 
 #include "gpu.h"
 
+/* In place of a file: memory is there, its contents come from a trace. */
+#define DMA_FD_TRACE (-2)
+
 int dma_new(struct gpu *gpu, struct dma **out);
 void dma_del(struct dma **dma);
 
@@ -29,9 +32,11 @@ void dma_unmap_all(struct dma *d);
  * Return: pointer, NULL when not mapped or not permitted.
  */
 uint8_t *dma_lookup(struct dma *d, uint64_t iova, bool write, uint64_t *left, uint64_t *generation);
+/* Like dma_lookup() for a range whose contents come from a trace.  Return: true when mapped and permitted. */
+bool dma_present(struct dma *d, uint64_t iova, bool write, uint64_t *left);
 size_t dma_live(const struct dma *d);	/* ranges: a leak oracle */
 
-/* MSI: pci/pci.c.  Counts in the ledger; an injection may drop or delay it. */
+/* MSI: pci/pci.c, or INTx.  Counts in the ledger; an injection may drop or delay it. */
 void pci_msi_raise(struct gpu *gpu);
 
 #endif
