@@ -297,7 +297,7 @@ class Machine:
             append += shlex.split(words)
         for words in opts.qemu:
             argv += shlex.split(words)
-        argv += ["-kernel", f"/boot/vmlinuz-{self.abi}", "-append", " ".join(append)]
+        argv += ["-kernel", f"/usr/lib/modules/{self.abi}/vmlinuz", "-append", " ".join(append)]
         with open(os.path.join(run, "qemu.cmd"), "w", encoding="utf-8") as file:
             file.write(shlex.join(argv) + "\n")
         return argv
@@ -545,7 +545,7 @@ def kvm_boots(cache, abi):
     except (OSError, ValueError):
         pass
     argv = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-M", "q35", "-m", "512M", "-nodefaults",
-            "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", f"/boot/vmlinuz-{abi}",
+            "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", f"/usr/lib/modules/{abi}/vmlinuz",
             "-append", "console=ttyS0 panic=-1 root=/dev/none"]
     try:
         out = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False,

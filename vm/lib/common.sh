@@ -49,10 +49,11 @@ with_progress() {
 	local text=$1 log=$2 start=$SECONDS pid ticks=0 status=0
 	shift 2
 	say "$text ..."
-	"$@" >"$log" 2>&1 &
+	# a process group of its own, so that an interrupt ends all of it
+	setsid "$@" >"$log" 2>&1 </dev/null &
 	pid=$!
 	# shellcheck disable=SC2064 # the pid of now is meant
-	trap "kill $pid 2>/dev/null || true; wait $pid 2>/dev/null || true; exit 130" INT TERM HUP
+	trap "kill -- -$pid 2>/dev/null || true; wait $pid 2>/dev/null || true; exit 130" INT TERM HUP
 	while kill -0 "$pid" 2>/dev/null; do
 		sleep 0.5
 		ticks=$((ticks + 1))
