@@ -37,7 +37,10 @@ struct gpu_thread {
 	bool started;
 	pthread_mutex_t m;
 	pthread_cond_t c;
-	bool kicked, stop;
+	bool stop;
+	uint64_t kicks;		/* wake-ups asked for */
+	uint64_t seen;		/* of these: known to the step that runs or ran last */
+	uint64_t served;	/* of these: followed by a whole step */
 };
 
 /* --- fair lock ------------------------------------------------------------ */
@@ -79,17 +82,6 @@ bool fair_lock_contended(struct fair_lock *l)
 	return next - __atomic_load_n(&l->serving, __ATOMIC_RELAXED) > 1;
 }
 
-void gpu_lock(struct gpu *gpu)
-{
-	fair_lock(&gpu->lock);
-	gpu_time_refresh(gpu);
-}
-
-void gpu_unlock(struct gpu *gpu)
-{
-	fair_unlock(&gpu->lock);
-}
-
 /* --- time ------------------------------------------------------------------ */
 
 static uint64_t clock_ns(void)
@@ -100,33 +92,46 @@ static uint64_t clock_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
-void gpu_time_refresh(struct gpu *gpu)
+static void time_take(struct gpu *gpu)
 {
-	/* Replaying: trace.c sets now_ns from the trace. */
-	if (gpu->trace && trace_replaying(gpu))
-		return;
 	uint64_t now = clock_ns() - gpu->clock_base;
+
 	if (now > gpu->now_ns)
 		gpu->now_ns = now;
 }
 
 /*
- * Time of an engine step.  When recording, time must not move between host
- * events but by recorded ticks.
+ * With a trace time moves at host events and ticks only, which carry it: a
+ * block that looks at the clock in between sees the time of the last of them.
  */
+void gpu_time_refresh(struct gpu *gpu)
+{
+	if (!gpu->trace)
+		time_take(gpu);
+}
+
 static void step_time(struct gpu *gpu)
 {
 	if (!gpu->trace) {
-		gpu_time_refresh(gpu);
-		return;
-	}
-	if (trace_replaying(gpu))
-		return;
-	uint64_t now = clock_ns() - gpu->clock_base;
-	if (now >= gpu->now_ns + TICK_NS) {
-		gpu->now_ns = now;
+		time_take(gpu);
+	} else if (trace_replaying(gpu)) {
+		trace_tick(gpu);
+	} else if (clock_ns() - gpu->clock_base >= gpu->now_ns + TICK_NS) {
+		time_take(gpu);
 		trace_event(gpu, "tick");
 	}
+}
+
+void gpu_lock(struct gpu *gpu)
+{
+	fair_lock(&gpu->lock);
+	if (!gpu->trace || !trace_replaying(gpu))
+		time_take(gpu);
+}
+
+void gpu_unlock(struct gpu *gpu)
+{
+	fair_unlock(&gpu->lock);
 }
 
 /* --- configuration ----------------------------------------------------------- */
@@ -179,7 +184,6 @@ int gpu_new(const struct gpu_config *cfg, struct gpu **out)
 	if (!gpu)
 		return -ENOMEM;
 	gpu->cfg = *cfg;
-	gpu->bind_log = cfg->bind_log;
 	gpu->wake_ns = UINT64_MAX;
 	gpu->last_step = STEP_IDLE;
 	gpu->vram_fd = -1;
@@ -257,8 +261,9 @@ void gpu_del(struct gpu **pgpu)
 
 void gpu_reset(struct gpu *gpu)
 {
-	fair_lock(&gpu->lock);
-	gpu_time_refresh(gpu);
+	gpu_lock(gpu);
+	if (gpu->trace)
+		trace_event(gpu, "reset");
 	pthread_rwlock_wrlock(&gpu->sm_gate);
 	if (fallocate(gpu->vram_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)gpu->vram_size))
 		memset(gpu->vram, 0, gpu->vram_size);
@@ -294,12 +299,13 @@ enum step_result gpu_engine_step(struct gpu *gpu)
 
 bool gpu_idle(struct gpu *gpu)
 {
-	bool kicked;
+	struct gpu_thread *t = gpu->thread;
+	bool served;
 
-	pthread_mutex_lock(&gpu->thread->m);
-	kicked = gpu->thread->kicked;
-	pthread_mutex_unlock(&gpu->thread->m);
-	return !kicked && gpu->last_step == STEP_IDLE && (!gpu->sm || sm_idle(gpu->sm));
+	pthread_mutex_lock(&t->m);
+	served = t->served == t->kicks;
+	pthread_mutex_unlock(&t->m);
+	return served && gpu->last_step == STEP_IDLE && (!gpu->sm || sm_idle(gpu->sm));
 }
 
 enum step_result gpu_run(struct gpu *gpu, uint64_t max)
@@ -316,7 +322,7 @@ void gpu_kick(struct gpu *gpu)
 	struct gpu_thread *t = gpu->thread;
 
 	pthread_mutex_lock(&t->m);
-	t->kicked = true;
+	t->kicks++;
 	pthread_cond_signal(&t->c);
 	pthread_mutex_unlock(&t->m);
 }
@@ -334,15 +340,23 @@ static bool engine_sleep(struct gpu_thread *t, uint64_t ns)
 		ts.tv_nsec = (long)(end % 1000000000ull);
 	}
 	pthread_mutex_lock(&t->m);
-	while (!t->kicked && !t->stop) {
+	while (t->kicks == t->seen && !t->stop) {
 		if (ns == UINT64_MAX)
 			pthread_cond_wait(&t->c, &t->m);
 		else if (pthread_cond_timedwait(&t->c, &t->m, &ts))
 			break;
 	}
-	kicked = t->kicked;
+	kicked = t->kicks != t->seen;
 	pthread_mutex_unlock(&t->m);
 	return kicked;
+}
+
+/* A whole step has followed the kicks that engine_begin() saw. */
+static void engine_end(struct gpu_thread *t)
+{
+	pthread_mutex_lock(&t->m);
+	t->served = t->seen;
+	pthread_mutex_unlock(&t->m);
 }
 
 /* Consume a wake-up.  Return: false when the thread shall end. */
@@ -351,7 +365,7 @@ static bool engine_begin(struct gpu_thread *t)
 	bool stop;
 
 	pthread_mutex_lock(&t->m);
-	t->kicked = false;
+	t->seen = t->kicks;
 	stop = t->stop;
 	pthread_mutex_unlock(&t->m);
 	return !stop;
@@ -368,6 +382,7 @@ static void *engine_main(void *priv)
 	while (engine_begin(gpu->thread)) {
 		fair_lock(&gpu->lock);
 		r = gpu_engine_step(gpu);
+		engine_end(gpu->thread);
 		wake = gpu->wake_ns == UINT64_MAX ? UINT64_MAX :
 		       gpu->wake_ns > gpu->now_ns ? gpu->wake_ns - gpu->now_ns : 0;
 		fair_unlock(&gpu->lock);
@@ -393,7 +408,7 @@ int gpu_start(struct gpu *gpu)
 	int ret;
 
 	gpu->thread->stop = false;
-	gpu->thread->kicked = true;
+	gpu->thread->kicks++;
 	ret = pthread_create(&gpu->thread->tid, NULL, engine_main, gpu);
 	if (ret)
 		return -ret;

@@ -169,10 +169,10 @@ static inline uint64_t gpu_now(const struct gpu *gpu)
 {
 	return gpu->now_ns;
 }
-/* Refresh gpu->now_ns from the clock, or from the trace when replaying.  gpu->lock held. */
+/* Refresh gpu->now_ns from the clock (not while a trace is recorded or replayed).  gpu->lock held. */
 void gpu_time_refresh(struct gpu *gpu);
 
-/* Take gpu->lock and refresh the time: how a host event begins. */
+/* Take gpu->lock and refresh the time: how a host event (one that a trace records) begins. */
 void gpu_lock(struct gpu *gpu);
 void gpu_unlock(struct gpu *gpu);
 

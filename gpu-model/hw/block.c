@@ -239,7 +239,7 @@ static void undescribed(struct gpu *gpu, uint32_t addr, const char *how, uint32_
 		return;
 	*word |= bit;
 	hw->undescribed++;
-	if (gpu->bind_log)
+	if (gpu->cfg.bind_log)
 		gpu_log(gpu, 0, "not modelled: register %06x %s %08x", addr, how, val);
 }
 

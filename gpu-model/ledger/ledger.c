@@ -71,9 +71,10 @@ json_t *ledger_json(struct gpu *gpu)
 		put(kind[counters[i].kind], counters[i].name, ledger_get(gpu->ledger, i));
 	for (int i = 0; i < SAN_NR; i++)
 		put(san, san_name(i), san_count(gpu, i));
-	gpu_lock(gpu);
+	/* Not a host event: time stays. */
+	fair_lock(&gpu->lock);
 	state_put(gpu, put, live);
-	gpu_unlock(gpu);
+	fair_unlock(&gpu->lock);
 	json_object_set_new(root, "exact", kind[EXACT]);
 	json_object_set_new(root, "timing", kind[TIMING]);
 	json_object_set_new(root, "sanitizer", san);

@@ -17,6 +17,10 @@ int trace_record_new(struct gpu *gpu, const char *path, struct trace **out);
 void trace_del(struct trace **t);
 /* Run a trace to its end.  Return: 0, -EINVAL (line on stderr), or -EIO when a read differs. */
 int trace_replay(struct gpu *gpu, const char *path);
+/* The configuration that a trace was recorded with.  Return: 0, -errno, -EINVAL not a trace. */
+int trace_config(const char *path, struct gpu_config *cfg);
+/* Replaying: the time of the step that begins.  gpu->lock held. */
+void trace_tick(struct gpu *gpu);
 bool trace_recording(const struct gpu *gpu);
 bool trace_replaying(const struct gpu *gpu);
 /* Record a line; printf style, without newline. */

@@ -212,7 +212,8 @@ int pci_host_write(struct gpu *gpu, unsigned int region, uint64_t off, const voi
 		}
 	}
 	gpu_unlock(gpu);
-	if (ev == PCI_EV_RESET) {
+	/* gpu_reset() records itself: a replay finds it in the trace. */
+	if (ev == PCI_EV_RESET && !(gpu->trace && trace_replaying(gpu))) {
 		gpu_log(gpu, 1, "function reset by configuration space");
 		gpu_reset(gpu);
 	}
@@ -374,10 +375,5 @@ enum step_result pci_step(struct gpu *gpu)
 
 void pci_host_reset(struct gpu *gpu)
 {
-	if (gpu->trace) {
-		gpu_lock(gpu);
-		trace_event(gpu, "reset");
-		gpu_unlock(gpu);
-	}
 	gpu_reset(gpu);
 }
