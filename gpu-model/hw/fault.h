@@ -47,7 +47,16 @@ bool fault_post_replayable(struct gpu *gpu, const struct mmu_fault *f);
 void fault_post_fatal(struct gpu *gpu, const struct mmu_fault *f);
 
 /*
- * What a write to 100cbc asks of the parked clients.  fault.c calls these; gr.c implements them.
+ * fault_fatal_acked() - software cleared bits of 00259c: the units' records may be overwritten.
+ * hw/fifo.c calls it.  Context: gpu->lock held.
+ */
+void fault_fatal_acked(struct gpu *gpu, uint32_t units);
+
+struct hw_block;
+extern const struct hw_block hw_fault;	/* 002800..0029ff, 002a70..002a83 */
+
+/*
+ * What a write to 100cbc asks of the parked clients.  mmu.c calls these, without sm_gate; gr.c implements them.
  */
 void gr_replay(struct gpu *gpu);
 /* Return: true when a parked access matched and its channel now takes a fatal fault. */

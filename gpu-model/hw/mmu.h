@@ -124,4 +124,7 @@ void mmu_invalidate(struct gpu *gpu, const struct mmu_inval *inv);
  */
 void mmu_dma_changed(struct gpu *gpu);
 
+struct hw_block;
+extern const struct hw_block hw_mmu;	/* 100c80, 100cb4..100cbc, 100ce8, 100cec */
+
 #endif
