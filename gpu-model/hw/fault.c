@@ -309,6 +309,12 @@ void fault_fatal_acked(struct gpu *gpu, uint32_t units)
 	}
 }
 
+void fault_fatal_forget(struct gpu *gpu)
+{
+	memset(gpu->fault->busy, 0, sizeof(gpu->fault->busy));
+	memset(gpu->fault->queued, 0, sizeof(gpu->fault->queued));
+}
+
 /* ---- registers ---- */
 
 static void write_lo(struct gpu *gpu, const struct hw_reg *reg, unsigned int i, uint32_t val)

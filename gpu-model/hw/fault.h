@@ -51,6 +51,8 @@ void fault_post_fatal(struct gpu *gpu, const struct mmu_fault *f);
  * hw/fifo.c calls it.  Context: gpu->lock held.
  */
 void fault_fatal_acked(struct gpu *gpu, uint32_t units);
+/* PFIFO was reset: fatal faults that nobody read are gone.  hw/fifo.c calls it.  Context: gpu->lock. */
+void fault_fatal_forget(struct gpu *gpu);
 
 struct hw_block;
 extern const struct hw_block hw_fault;	/* 002800..0029ff, 002a70..002a83 */

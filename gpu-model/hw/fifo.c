@@ -462,6 +462,7 @@ static uint32_t pfifo_mmu_fault_read(struct gpu *gpu, const struct hw_reg *reg, 
 static void pfifo_mmu_fault_write(struct gpu *gpu, const struct hw_reg *reg, unsigned int i, uint32_t val)
 {
 	gpu->fifo->mmu_fault &= ~val;
+	fault_fatal_acked(gpu, val);
 	fifo_intr_update(gpu);
 }
 
@@ -725,6 +726,7 @@ void fifo_reset(struct gpu *gpu)
 	f->intr = 0;
 	f->intr_en = 0;
 	f->mmu_fault = 0;
+	fault_fatal_forget(gpu);
 	f->runlist_event = 0;
 	f->preempt_pending = false;
 	f->preempt_id = 0;

@@ -320,8 +320,7 @@ static uint64_t leaf_generation(struct gpu *gpu, const struct tlb_leaf *l)
 {
 	uint64_t left, gen = 0;
 
-	if (!dma_lookup(gpu->dma, l->addr, false, &left, &gen))
-		gen = 0;
+	dma_lookup(gpu->dma, l->addr, false, &left, &gen);
 	return gen;
 }
 
