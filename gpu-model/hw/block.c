@@ -34,7 +34,11 @@
 	X(fecs)      \
 	X(mmu)       \
 	X(fault)     \
+	X(pccsr)     \
+	X(pbdma)     \
+	X(fifo_sched) \
 	X(gr)        \
+	X(ce)        \
 	X(fifo)
 
 #define X(name) extern const struct hw_block hw_##name __attribute__((weak));
