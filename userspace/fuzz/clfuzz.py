@@ -25,13 +25,18 @@ compiler of the stock stack (nv50_ir) refuses them.
 import argparse
 import json
 import math
+import os
 import random
 import struct
 import sys
+import tempfile
 
 ITEMS = 256          # work items a kernel
 INPUTS = 1024        # words of random input
-ACC = 16             # words that atomics work on
+NO_DEVICE = 77       # exit status of a child that found no device
+
+# Words that atomics work on, two for each operation: add, or, and, xor, min, max.
+ACC_START = [0, 0, 0, 0, 0xffffffff, 0xffffffff, 0, 0, 0xffffffff, 0xffffffff, 0, 0]
 
 PRELUDE = """
 #pragma OPENCL FP_CONTRACT OFF
@@ -287,36 +292,81 @@ def inputs(seed):
     return [edge[r.randrange(len(edge))] if r.randrange(8) == 0 else r.getrandbits(32) for _ in range(INPUTS)]
 
 
+def results(path):
+    """Seed to result; a seed whose compiler died has the key "died"."""
+    with open(path) as f:
+        return {r["seed"]: r for r in map(json.loads, f)}
+
+
 def run(args):
+    """
+    Run all kernels.  A compiler that dies takes its process with it, so the
+    device is used in a child: what it had begun when it died is noted, and the
+    next child goes on after it.
+    """
+    first = args.seed
+    end = args.seed + args.count
+    open(args.out, "w").close()
+    died = 0
+    while first < end:
+        pid = os.fork()
+        if pid == 0:
+            work(args, first, end, careful=args.per_program if died else 0)
+            os._exit(0)
+        status = os.waitpid(pid, 0)[1]
+        if status == 0:
+            break
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == NO_DEVICE:
+            return 1
+        done = results(args.out)
+        first = max(done, default=first - 1) + 1
+        with open(args.out, "a") as out:
+            json.dump({"seed": first, "died": status}, out)
+            out.write("\n")
+        died += 1
+        first += 1
+        if died > args.count // 4:
+            print("clfuzz: the device fails too often, giving up", file=sys.stderr)
+            return 1
+    return 0
+
+
+def work(args, first, end, careful):
+    """Run seeds first..end-1; the first @careful ones in programs of their own, to find which one kills."""
+    if not os.access(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), os.W_OK):
+        os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="clfuzz.")
+    os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
     import numpy as np
     import pyopencl as cl
 
-    device = [d for p in cl.get_platforms() for d in p.get_devices() if args.device.lower() in d.name.lower() or not args.device]
+    device = [d for p in cl.get_platforms() for d in p.get_devices() if args.device.lower() in d.name.lower()]
     if not device:
-        sys.exit(f"clfuzz: no OpenCL device whose name has '{args.device}'")
+        print(f"clfuzz: no OpenCL device whose name has '{args.device}'", file=sys.stderr)
+        os._exit(NO_DEVICE)
     device = device[0]
     ctx = cl.Context([device])
     queue = cl.CommandQueue(ctx)
-    print(f"clfuzz: {args.count} kernels from seed {args.seed} on {device.name}", file=sys.stderr)
-    out = open(args.out, "w") if args.out != "-" else sys.stdout
-    for first in range(0, args.count, args.per_program):
-        kernels = [Kernel(args.seed + k) for k in range(first, min(first + args.per_program, args.count))]
+    print(f"clfuzz: seeds {first} to {end - 1} on {device.name}", file=sys.stderr)
+    out = open(args.out, "a")
+    while first < end:
+        kernels = [Kernel(s) for s in range(first, min(first + (1 if careful > 0 else args.per_program), end))]
+        first += len(kernels)
+        careful -= 1
         program = cl.Program(ctx, PRELUDE + "".join(k.text for k in kernels)).build(options=["-w"])
         for k in kernels:
             buf = {"in": np.array(inputs(k.seed), np.uint32), "out": np.zeros(ITEMS * 6, np.uint32),
                    "out64": np.zeros(ITEMS * 6, np.uint64), "fo": np.zeros(ITEMS * 2, np.float32),
-                   "acc": np.array([0, 0, 0, 0, 0xffffffff, 0xffffffff, 0, 0, 0xffffffff, 0xffffffff, 0, 0] + [0] * (ACC - 12), np.uint32)}
+                   "acc": np.array(ACC_START, np.uint32)}
             fn = cl.Kernel(program, f"k{k.seed}")
             if args.svm:
                 fn(queue, (ITEMS,), (k.local,), *[cl.SVM(b) for b in buf.values()])
-                queue.finish()
             else:
-                mf = cl.mem_flags
-                mem = [cl.Buffer(ctx, mf.READ_WRITE | mf.COPY_HOST_PTR, hostbuf=b) for b in buf.values()]
+                flags = cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR
+                mem = [cl.Buffer(ctx, flags, hostbuf=b) for b in buf.values()]
                 fn(queue, (ITEMS,), (k.local,), *mem)
                 for m, b in zip(mem, buf.values()):
                     cl.enqueue_copy(queue, b, m)
-                queue.finish()
+            queue.finish()
             json.dump({"seed": k.seed, "out": buf["out"].tolist(), "out64": buf["out64"].tolist(),
                        "acc": buf["acc"].tolist(), "fo": buf["fo"].view(np.uint32).tolist()}, out)
             out.write("\n")
@@ -339,12 +389,15 @@ def ulps(a, b):
 
 
 def diff(args):
-    ref = {r["seed"]: r for r in map(json.loads, open(args.reference))}
-    got = {r["seed"]: r for r in map(json.loads, open(args.result))}
-    bad = 0
+    ref = results(args.reference)
+    got = results(args.result)
+    bad = agree = 0
     for seed, r in sorted(ref.items()):
         g = got.get(seed)
-        if g is None:
+        if "died" in r:
+            print(f"SKIP seed {seed}: the reference's compiler died")
+            continue
+        if g is None or "died" in g:
             print(f"FAIL seed {seed}: no result")
             bad += 1
             continue
@@ -361,8 +414,10 @@ def diff(args):
         if what:
             print(f"FAIL seed {seed}: {what}")
             bad += 1
-    print(f"clfuzz: {len(ref) - bad} kernels agree, {bad} differ")
-    return 1 if bad or not ref else 0
+        else:
+            agree += 1
+    print(f"clfuzz: {agree} kernels agree, {bad} differ")
+    return 1 if bad or not agree else 0
 
 
 def main():
@@ -371,10 +426,10 @@ def main():
     p = sub.add_parser("run", help="run kernels on a device, write results")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--count", type=int, default=200)
-    p.add_argument("--per-program", type=int, default=25, help="kernels in one program")
+    p.add_argument("--per-program", type=int, default=10, help="kernels in one program")
     p.add_argument("--device", default="", help="part of the device's name")
     p.add_argument("--svm", action="store_true", help="system SVM pointers in place of buffers")
-    p.add_argument("--out", default="-")
+    p.add_argument("--out", required=True, help="file for the results")
     p = sub.add_parser("diff", help="compare two results; exit status 1 when they differ")
     p.add_argument("reference")
     p.add_argument("result")
@@ -382,8 +437,7 @@ def main():
     p.add_argument("seed", type=int)
     args = ap.parse_args()
     if args.command == "run":
-        run(args)
-        return 0
+        return run(args)
     if args.command == "show":
         print(PRELUDE + Kernel(args.seed).text)
         return 0
