@@ -30,7 +30,8 @@ void gr_ctxsw_resume(struct gpu *gpu);
 /**
  * gr_ctxsw_bind() - FECS method 0x03: make a context resident outside the runlist
  * (nouveau does so once, to make its golden image).
- * @inst: byte address of the instance block in VRAM.
+ * @inst: byte address of the instance block in VRAM; 0 drops the one that was bound so
+ * (nouveau clears the valid bit of 409b00 when its golden image is saved).
  * Return: 0, -EBUSY while a channel of the runlist is resident, or -EFAULT.
  */
 int gr_ctxsw_bind(struct gpu *gpu, uint64_t inst);
@@ -47,6 +48,17 @@ int gr_golden_save(struct gpu *gpu, uint64_t inst);
  * Return: bit 31 (valid) | instance block >> 12, or 0 when no channel is resident.
  */
 uint32_t gr_current_inst(struct gpu *gpu);
+
+/*
+ * How the SMs of the configuration lie in the chip (hw/fecs.c): GP104 has one SM in a
+ * texture processing cluster, GP100 two; at most 5 TPCs make a GPC, at most 6 GPCs a chip.
+ */
+#define GR_MAX_GPCS 6u
+#define GR_MAX_TPCS_PER_GPC 5u
+unsigned int gr_sms_per_tpc(const struct gpu *gpu);
+unsigned int gr_tpcs(const struct gpu *gpu);
+unsigned int gr_gpcs(const struct gpu *gpu);
+unsigned int gr_gpc_tpcs(const struct gpu *gpu, unsigned int gpc);
 
 /**
  * gr_reset() - the engine's reset bit (PMC 000200) was pulsed: the resident channel is
