@@ -170,6 +170,10 @@ static void put_sec2(const char *chip)
 
 	memcpy(img, STANDIN_BOOTLOADER, STANDIN_NAME_SIZE);
 	memcpy(img + PAGE, STANDIN_RTOS, STANDIN_NAME_SIZE);
+	/* nouveau asks for the second version first, and takes the first if that is not there */
+	put(chip, "sec2/image-1.bin", img, sizeof(img));
+	put(chip, "sec2/desc-1.bin", &desc, sizeof(desc));
+	put_sig(chip, "sec2/sig-1.bin", LSF_SEC2, 1);
 	put(chip, "sec2/image.bin", img, sizeof(img));
 	put(chip, "sec2/desc.bin", &desc, sizeof(desc));
 	put_sig(chip, "sec2/sig.bin", LSF_SEC2, 1);
@@ -200,6 +204,8 @@ static void put_chip(const char *chip, int has_sec2)
 	if (has_sec2) {
 		put_bl(chip, "acr/unload_bl.bin", STANDIN_BOOTLOADER);
 		put_sec2(chip);
+		/* opens locked memory; never run, since the model's is not locked (register 100cd0) */
+		put_hs(chip, "nvdec/scrubber.bin", STANDIN_SCRUBBER);
 	}
 	put_bl(chip, "gr/fecs_bl.bin", STANDIN_BOOTLOADER);
 	put_page(chip, "gr/fecs_inst.bin", STANDIN_FECS);

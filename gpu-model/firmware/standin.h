@@ -16,6 +16,7 @@
 #define STANDIN_RTOS "standin/rtos   "	/* SEC2's light-secure services */
 #define STANDIN_FECS "standin/fecs   "
 #define STANDIN_GPCCS "standin/gpccs  "
+#define STANDIN_SCRUBBER "standin/scrub  "
 #define STANDIN_DEVINIT "standin/devinit"	/* in the VBIOS: sets the board up */
 
 /* Where the parts of an ACR image are: nvfw_hs_load_header */

@@ -137,7 +137,7 @@ struct PACKED dcb {
 	uint8_t pad[0x23 - 10];
 };
 
-enum { NR_BIT = 6 };
+enum { NR_BIT = 5 };
 
 struct PACKED vbios {
 	struct rom_header rom;
