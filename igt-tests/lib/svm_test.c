@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+/* What the SVM tests have in common; svm_test.h has the interface. */
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "gpu_model.h"
+#include "svm_test.h"
+
+#include <drm.h>
+#include <nouveau_drm.h>
+
+#define OUT_SIZE (256u << 10)
+#define MIGRATE_ON_FAULT "/sys/module/nouveau/parameters/svm_migrate_on_fault"
+
+/* /proc/PID/pagemap and /proc/kpageflags: Documentation/admin-guide/mm/pagemap.rst */
+#define PM_PRESENT (1ull << 63)
+#define PM_SWAP (1ull << 62)
+#define PM_PFN ((1ull << 55) - 1)
+#define KPF_THP (1ull << 22)
+
+static void load(struct svm *svm, struct nv_kernel *kernel, const struct sm6x *prog)
+{
+	igt_assert_eq(nv_kernel_load(&svm->chan, prog, kernel), 0);
+}
+
+void svm_open(struct svm *svm)
+{
+	struct sm6x p;
+	int fd, err;
+
+	memset(svm, 0, sizeof(*svm));
+	fd = drm_open_driver_render(DRIVER_ANY);
+	igt_require_nouveau(fd);
+	igt_assert_eq(nv_dev_init(&svm->dev, fd), 0);
+	err = nv_svm_init(&svm->dev);
+	igt_assert_f(err == 0, "SVM_INIT: %s\n", strerror(-err));
+	err = nv_chan_new(&svm->dev, NV_ENGINE_GR, &svm->chan);
+	igt_assert_f(err == 0, "channel: %s\n", strerror(-err));
+	err = nv_bo_new(&svm->dev, OUT_SIZE, NOUVEAU_GEM_DOMAIN_GART, &svm->out);
+	igt_assert_f(err == 0, "buffer: %s\n", strerror(-err));
+
+	nv_asm_read(&p, 2);
+	load(svm, &svm->read, &p);
+	nv_asm_read(&p, 12);
+	load(svm, &svm->read_page, &p);
+	nv_asm_write(&p, 2);
+	load(svm, &svm->write, &p);
+	nv_asm_write(&p, 12);
+	load(svm, &svm->write_page, &p);
+	nv_asm_add(&p, 2);
+	load(svm, &svm->add, &p);
+	nv_asm_add(&p, 12);
+	load(svm, &svm->add_page, &p);
+	nv_asm_add(&p, 32);
+	load(svm, &svm->add_same, &p);
+	nv_asm_walk(&p, 12);
+	load(svm, &svm->walk_page, &p);
+	nv_asm_chase(&p);
+	load(svm, &svm->chase, &p);
+}
+
+void svm_close(struct svm *svm)
+{
+	nv_bo_del(&svm->out);
+	nv_chan_del(&svm->chan);
+	nv_dev_close(&svm->dev);
+}
+
+/* @n threads: whole CTAs of NV_THREADS, or one CTA of fewer. */
+static int run(struct svm *svm, const struct nv_kernel *kernel, uint32_t n, const struct nv_args *args)
+{
+	uint32_t threads = n < NV_THREADS ? n : NV_THREADS;
+
+	igt_assert(n % threads == 0);
+	nv_use(&svm->chan, &svm->out);
+	return nv_run(&svm->chan, kernel, n / threads, threads, args, sizeof(*args));
+}
+
+static void run_ok(struct svm *svm, const struct nv_kernel *kernel, uint32_t n, const struct nv_args *args)
+{
+	int err = run(svm, kernel, n, args);
+
+	igt_assert_f(err == 0, "GPU: %s\n", strerror(-err));
+}
+
+uint32_t svm_gpu_read(struct svm *svm, const void *addr)
+{
+	const struct nv_args args = { .dst = svm->out.va, .src = (uintptr_t)addr };
+	volatile uint32_t *out = svm->out.map;
+
+	out[0] = 0xdeadbeef;
+	run_ok(svm, &svm->read, 1, &args);
+	return out[0];
+}
+
+void svm_gpu_write(struct svm *svm, void *addr, uint32_t value)
+{
+	const struct nv_args args = { .dst = (uintptr_t)addr, .value = value };
+
+	run_ok(svm, &svm->write, 1, &args);
+}
+
+void svm_gpu_add(struct svm *svm, void *addr, uint32_t value, uint32_t threads)
+{
+	const struct nv_args args = { .dst = (uintptr_t)addr, .value = value };
+
+	run_ok(svm, &svm->add_same, threads, &args);
+}
+
+void svm_gpu_check_pages(struct svm *svm, const void *addr, uint32_t n, uint32_t first)
+{
+	const struct nv_args args = { .dst = svm->out.va, .src = (uintptr_t)addr };
+	volatile uint32_t *out = svm->out.map;
+	uint32_t i;
+
+	igt_assert(n * 4 <= OUT_SIZE);
+	for (i = 0; i < n; i++)
+		out[i] = 0xdeadbeef;
+	run_ok(svm, &svm->read_page, n, &args);
+	for (i = 0; i < n; i++)
+		igt_assert_f(out[i] == first + i, "GPU reads %#x in page %u, expected %#x\n", out[i], i, first + i);
+}
+
+void svm_gpu_write_pages(struct svm *svm, void *addr, uint32_t n, uint32_t first)
+{
+	const struct nv_args args = { .dst = (uintptr_t)addr, .value = first };
+
+	run_ok(svm, &svm->write_page, n, &args);
+}
+
+int svm_gpu_try(struct svm *svm, const struct nv_kernel *kernel, uint64_t dst, uint64_t src, uint32_t value)
+{
+	const struct nv_args args = { .dst = dst, .src = src, .value = value };
+
+	return run(svm, kernel, 1, &args);
+}
+
+#define LAST_WORD (SZ_4K / 4 - 1)
+
+void svm_cpu_write_pages(void *addr, uint32_t n, uint32_t first)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		volatile uint32_t *page = (volatile uint32_t *)((char *)addr + i * SZ_4K);
+
+		page[0] = first + i;
+		page[LAST_WORD] = ~(first + i);
+	}
+}
+
+void svm_cpu_check_pages(const void *addr, uint32_t n, uint32_t first, bool whole)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		const volatile uint32_t *page = (const volatile uint32_t *)((const char *)addr + i * SZ_4K);
+		uint32_t a = page[0], b = page[LAST_WORD];
+
+		igt_assert_f(a == first + i, "CPU reads %#x in page %u, expected %#x\n", a, i, first + i);
+		if (whole)
+			igt_assert_f(b == ~(first + i), "CPU reads %#x at the end of page %u, expected %#x\n", b, i,
+				     ~(first + i));
+	}
+}
+
+void svm_bind_vram(struct svm *svm, const void *addr, size_t len)
+{
+	int err = nv_svm_bind(&svm->dev, addr, len, true, NULL);
+
+	igt_assert_f(err == 0, "SVM_BIND: %s\n", strerror(-err));
+}
+
+bool svm_migrate_on_fault(bool on)
+{
+	int fd = open(MIGRATE_ON_FAULT, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = write(fd, on ? "1" : "0", 1);
+	close(fd);
+	igt_assert_eq((int)n, 1);
+	return true;
+}
+
+/* --- memory --- */
+
+void *svm_alloc(size_t len, enum page_kind kind)
+{
+	size_t i;
+	void *p;
+
+	igt_assert_eq(posix_memalign(&p, SZ_2M, len), 0);
+	igt_assert_eq(madvise(p, len, kind == PAGES_THP ? MADV_HUGEPAGE : MADV_NOHUGEPAGE), 0);
+	/* A heap may hand out memory that was used before, with pages of another kind. */
+	igt_assert_eq(madvise(p, len, MADV_DONTNEED), 0);
+	for (i = 0; i < len; i += SZ_4K)
+		*(volatile uint32_t *)((char *)p + i) = 0;
+	for (i = 0; i < len; i += kind == PAGES_THP ? SZ_2M : SZ_4K) {
+		bool thp = svm_page_is_thp((char *)p + i);
+
+		igt_assert_f(thp == (kind == PAGES_THP), "page at %#zx is %sa huge page\n", i, thp ? "" : "not ");
+	}
+	return p;
+}
+
+void svm_free(void *addr, size_t len)
+{
+	igt_assert_eq(madvise(addr, len, MADV_DONTNEED), 0);
+	free(addr);
+}
+
+static uint64_t read_u64(const char *path, uint64_t index)
+{
+	uint64_t v = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	igt_assert_f(fd >= 0, "%s: %s\n", path, strerror(errno));
+	igt_assert_eq((int)pread(fd, &v, sizeof(v), (off_t)(index * sizeof(v))), (int)sizeof(v));
+	close(fd);
+	return v;
+}
+
+static uint64_t pagemap(const void *addr)
+{
+	return read_u64("/proc/self/pagemap", (uintptr_t)addr / SZ_4K);
+}
+
+enum page_place svm_page_place(const void *addr)
+{
+	uint64_t e = pagemap(addr);
+
+	if (e & PM_PRESENT)
+		return PAGE_IN_RAM;
+	/* The guest has no swap: an entry that is not present is a device-private page. */
+	return e & PM_SWAP ? PAGE_IN_VRAM : PAGE_NOWHERE;
+}
+
+size_t svm_count_pages(const void *addr, size_t len, enum page_place place)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < len; i += SZ_4K)
+		n += svm_page_place((const char *)addr + i) == place;
+	return n;
+}
+
+uint64_t svm_page_pfn(const void *addr)
+{
+	uint64_t e = pagemap(addr);
+
+	return e & PM_PRESENT ? e & PM_PFN : 0;
+}
+
+bool svm_page_is_thp(const void *addr)
+{
+	uint64_t pfn = svm_page_pfn(addr);
+
+	return pfn && read_u64("/proc/kpageflags", pfn) & KPF_THP;
+}
+
+/* --- ledger --- */
+
+static char *counters;	/* the reply to the last "ledger" */
+
+/* The port has one owner at a time: hold it for the length of a command only. */
+static struct gpu_model *model_when_idle(void)
+{
+	struct gpu_model *m = gpu_model_open(0);
+
+	igt_require_f(m, "the ledger needs the emulated GPU\n");
+	igt_assert_eq(gpu_model_wait_idle(m, 30000), 0);
+	return m;
+}
+
+void svm_ledger_start(void)
+{
+	struct gpu_model *m = model_when_idle();
+
+	igt_assert_eq(gpu_model_ledger_reset(m), 0);
+	gpu_model_close(m);
+}
+
+void svm_ledger_stop(void)
+{
+	struct gpu_model *m = model_when_idle();
+	const char *reply;
+
+	igt_assert_eq(gpu_model_call(m, &reply, "\"cmd\":\"ledger\""), 0);
+	free(counters);
+	counters = strdup(reply);
+	igt_assert(counters);
+	igt_debug("ledger: %s\n", counters);
+	gpu_model_close(m);
+}
+
+uint64_t svm_ledger(const char *name)
+{
+	uint64_t v = 0;
+
+	igt_assert(counters);
+	igt_assert_f(gpu_model_field(counters, name, &v), "the ledger has no counter \"%s\"\n", name);
+	return v;
+}

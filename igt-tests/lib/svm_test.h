@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * DOC: what the SVM tests have in common
+ *
+ * A client of nouveau's SVM with the ready-made kernels loaded, memory of a
+ * known page kind, the question where a page lives, and the ledger of the GPU
+ * between two moments.  Everything here asserts: a test that calls it goes on
+ * only when it did what it says.
+ */
+#ifndef SVM_TEST_H
+#define SVM_TEST_H
+
+#include "igt.h"
+#include "nouveau_chan.h"
+
+#define SZ_4K 0x1000ul
+#define SZ_64K 0x10000ul
+#define SZ_1M 0x100000ul
+#define SZ_2M 0x200000ul
+
+/** struct svm - a client: file, channel, kernels */
+struct svm {
+	/** @dev: the file, SVM switched on */
+	struct nv_dev dev;
+	/** @chan: a GR channel */
+	struct nv_chan chan;
+	/** @out: a buffer in the cut-out for results, so that reading memory touches nothing else */
+	struct nv_bo out;
+	/** @read, ...: the ready-made programs; _page ones have a stride of 4 KiB */
+	struct nv_kernel read, write, add, add_same, read_page, write_page, add_page, walk_page, chase;
+};
+
+void svm_open(struct svm *svm);
+void svm_close(struct svm *svm);
+
+/** svm_gpu_read() - word at @addr, as the GPU sees it. */
+uint32_t svm_gpu_read(struct svm *svm, const void *addr);
+/** svm_gpu_write() - the GPU writes @value to @addr. */
+void svm_gpu_write(struct svm *svm, void *addr, uint32_t value);
+/** svm_gpu_add() - the GPU adds @value to the word at @addr, atomically, by @threads threads at once. */
+void svm_gpu_add(struct svm *svm, void *addr, uint32_t value, uint32_t threads);
+/** svm_gpu_check_pages() - the GPU reads the first word of @n pages; each must be @first, @first + 1, ... */
+void svm_gpu_check_pages(struct svm *svm, const void *addr, uint32_t n, uint32_t first);
+/** svm_gpu_write_pages() - the GPU writes @first, @first + 1, ... to the first word of @n pages. */
+void svm_gpu_write_pages(struct svm *svm, void *addr, uint32_t n, uint32_t first);
+/** svm_gpu_try() - launch on a fault that may be fatal.  Return: 0, -ENODEV when the channel was killed. */
+int svm_gpu_try(struct svm *svm, const struct nv_kernel *kernel, uint64_t dst, uint64_t src, uint32_t value);
+
+/** svm_cpu_write_pages() - the first word of page i becomes @first + i, the last word its complement. */
+void svm_cpu_write_pages(void *addr, uint32_t n, uint32_t first);
+/** svm_cpu_check_pages() - check what svm_cpu_write_pages() or svm_gpu_write_pages() wrote; @whole: also the last words. */
+void svm_cpu_check_pages(const void *addr, uint32_t n, uint32_t first, bool whole);
+
+/** svm_bind_vram() - SVM_BIND [addr, addr + len) to VRAM. */
+void svm_bind_vram(struct svm *svm, const void *addr, size_t len);
+
+/** svm_migrate_on_fault() - set the driver's policy.  Return: false when this driver has no such switch. */
+bool svm_migrate_on_fault(bool on);
+
+enum page_kind { PAGES_4K, PAGES_THP };
+
+/** svm_alloc() - anonymous memory of @len bytes, aligned to 2 MiB, written by the CPU, of the page kind wanted. */
+void *svm_alloc(size_t len, enum page_kind kind);
+void svm_free(void *addr, size_t len);
+
+enum page_place { PAGE_NOWHERE, PAGE_IN_RAM, PAGE_IN_VRAM };
+
+/** svm_page_place() - where the page at @addr lives, by /proc/self/pagemap. */
+enum page_place svm_page_place(const void *addr);
+/** svm_count_pages() - pages of [addr, addr + len) that are at @place. */
+size_t svm_count_pages(const void *addr, size_t len, enum page_place place);
+/** svm_page_is_thp() - true when the page at @addr is part of a huge page in RAM. */
+bool svm_page_is_thp(const void *addr);
+/** svm_page_pfn() - frame number of a page in RAM, 0: not in RAM */
+uint64_t svm_page_pfn(const void *addr);
+
+/** svm_ledger_start() - wait until the GPU is idle, set all counters to 0. */
+void svm_ledger_start(void);
+/** svm_ledger_stop() - wait until the GPU is idle, take the counters. */
+void svm_ledger_stop(void);
+/** svm_ledger() - a counter between start and stop. */
+uint64_t svm_ledger(const char *name);
+
+#endif
