@@ -1,0 +1,763 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: nouveau svm defects
+ * Category: Core
+ * Mega feature: SVM
+ * Sub-category: shared virtual memory
+ * Functionality: regressions
+ * Description: one test for each defect of Linux 7.3's SVM code that can be shown
+ *
+ * Each test states the promise that should hold; on Linux 7.3's code it fails,
+ * and expected-failures-upstream.txt says with what evidence.  The number is
+ * that of the table in Documentation/gpu/nouveau-svm.rst.  Some take the
+ * machine down with them: own-boot.list gives each of those its own boot.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "gpu_model.h"
+#include "igt.h"
+#include "svm_test.h"
+
+#include <drm.h>
+#include <nouveau_drm.h>
+
+IGT_TEST_DESCRIPTION("The promises that Linux 7.3's SVM code does not keep.");
+
+#define NR 16u
+#define LEN (NR * SZ_4K)
+
+/* VM_INIT: not in the libdrm header of every release. */
+struct vm_init {
+	uint64_t kernel_managed_addr, kernel_managed_size;
+};
+#define IOCTL_VM_INIT _IOWR(DRM_IOCTL_BASE, DRM_COMMAND_BASE + 0x10, struct vm_init)
+
+/**
+ * SUBTEST: a1-bind-after-gpu-touch
+ * Description: SVM_BIND of pages that the GPU has mapped from RAM: what it writes from then on is not lost
+ */
+static void test_a1(enum page_kind kind)
+{
+	struct svm svm;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, kind);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_gpu_write_pages(&svm, p, NR, 0x200);
+	svm_bind_vram(&svm, p, kind == PAGES_THP ? SZ_2M : LEN);
+	svm_gpu_check_pages(&svm, p, NR, 0x200);
+	svm_gpu_write_pages(&svm, p, NR, 0x300);
+	svm_cpu_check_pages(p, NR, 0x300, false);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: a2-second-client
+ * Description: two files of a process share memory with the GPU: when one moves pages, the other sees it
+ */
+static void test_a2(void)
+{
+	struct svm a, b;
+	char *p;
+
+	svm_open(&a);
+	svm_open(&b);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_gpu_write_pages(&a, p, NR, 0x200);
+	svm_bind_vram(&b, p, LEN);
+	svm_gpu_check_pages(&b, p, NR, 0x200);
+	svm_gpu_write_pages(&a, p, NR, 0x300);
+	svm_gpu_check_pages(&b, p, NR, 0x300);
+	svm_cpu_check_pages(p, NR, 0x300, false);
+	svm_close(&a);
+	svm_close(&b);
+	svm_free(p, SZ_2M);
+}
+
+static sigjmp_buf bus_error;
+
+static void on_sigbus(int sig)
+{
+	siglongjmp(bus_error, 1);
+}
+
+/* Read a word that may raise SIGBUS.  Return: false when it did. */
+static bool read_or_bus_error(const volatile uint32_t *p, uint32_t *out)
+{
+	struct sigaction sa = { .sa_handler = on_sigbus }, old;
+	bool ok = false;
+
+	sigaction(SIGBUS, &sa, &old);
+	if (!sigsetjmp(bus_error, 1)) {
+		*out = *p;
+		ok = true;
+	}
+	sigaction(SIGBUS, &old, NULL);
+	return ok;
+}
+
+static void inject(const struct gpu_model_inject *inj)
+{
+	struct gpu_model *m = gpu_model_open(0);
+
+	igt_require(m);
+	igt_assert_eq(gpu_model_inject(m, inj), 0);
+	gpu_model_close(m);
+}
+
+static uint64_t injected(const char *point)
+{
+	struct gpu_model *m = gpu_model_open(0);
+	uint64_t n;
+
+	igt_require(m);
+	n = gpu_model_injected(m, point);
+	gpu_model_disarm(m, NULL);
+	gpu_model_close(m);
+	return n;
+}
+
+/**
+ * SUBTEST: a3-copy-error-cpu-fault
+ * Description: the copy of a CPU fault fails: SIGBUS or the right data, never other data
+ */
+static void test_a3(void)
+{
+	struct svm svm;
+	uint32_t i, v = 0;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_bind_vram(&svm, p, LEN);
+	igt_assert_eq_u64(svm_count_pages(p, LEN, PAGE_IN_VRAM), NR);
+	inject(&(struct gpu_model_inject){ .point = "ce_error", .nth = 1 });
+	for (i = 0; i < NR; i++) {
+		if (read_or_bus_error((uint32_t *)(p + i * SZ_4K), &v))
+			igt_assert_f(v == 0x100 + i, "page %u reads %#x after a failed copy, expected %#x\n", i, v,
+				     0x100 + i);
+		else
+			igt_debug("page %u: SIGBUS\n", i);
+	}
+	igt_assert_eq_u64(injected("ce_error"), 1);
+	svm_close(&svm);
+}
+
+/**
+ * SUBTEST: a4-copy-error-bind
+ * Description: the copy of an SVM_BIND fails: the data is still there
+ */
+static void test_a4(void)
+{
+	struct svm svm;
+	uint32_t i, v = 0;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	/* The channel of the migrations exists from here on. */
+	svm_bind_vram(&svm, p + SZ_1M, SZ_4K);
+	inject(&(struct gpu_model_inject){ .point = "ce_error", .nth = 1 });
+	nv_svm_bind(&svm.dev, p, LEN, true, NULL);
+	igt_assert_eq_u64(injected("ce_error"), 1);
+	for (i = 0; i < NR; i++) {
+		if (read_or_bus_error((uint32_t *)(p + i * SZ_4K), &v))
+			igt_assert_f(v == 0x100 + i, "page %u reads %#x after a failed copy, expected %#x\n", i, v,
+				     0x100 + i);
+		else
+			igt_debug("page %u: SIGBUS\n", i);
+	}
+	svm_close(&svm);
+}
+
+/**
+ * SUBTEST: a5-cpu-fault-in-split-thp
+ * Description: a huge page in VRAM is mapped by small entries; a CPU fault brings the page that was touched
+ */
+static void test_a5(void)
+{
+	const uint32_t n = SZ_2M / SZ_4K;
+	struct svm svm;
+	uint32_t i;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_THP);
+	svm_cpu_write_pages(p, n, 0x1000);
+	svm_bind_vram(&svm, p, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), n);
+	/* Another protection of a page in the middle: the huge mapping is split. */
+	igt_assert_eq(mprotect(p + 256 * SZ_4K, SZ_4K, PROT_READ), 0);
+	for (i = 300; i < n; i += 50) {
+		uint32_t got = *(volatile uint32_t *)(p + i * SZ_4K);
+
+		igt_assert_f(got == 0x1000 + i, "page %u reads %#x, expected %#x\n", i, got, 0x1000 + i);
+	}
+	svm_cpu_check_pages(p, n, 0x1000, true);
+	igt_assert_eq(mprotect(p + 256 * SZ_4K, SZ_4K, PROT_READ | PROT_WRITE), 0);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: a6-cpu-touch-after-close
+ * Description: the file is closed while data is in VRAM: the CPU still gets its data
+ */
+static void test_a6_close(void)
+{
+	struct svm svm;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_bind_vram(&svm, p, LEN);
+	svm_close(&svm);
+	svm_cpu_check_pages(p, NR, 0x100, true);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: a6-child-outlives-parent
+ * Description: a forked child touches pages in VRAM after its parent, whose SVM it was, has closed the file
+ */
+static void test_a6_fork(void)
+{
+	int gate[2], st;
+	struct svm svm;
+	char *p, c;
+	pid_t pid;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_bind_vram(&svm, p, LEN);
+	igt_assert_eq(pipe(gate), 0);
+	pid = fork();
+	igt_assert(pid >= 0);
+	if (pid == 0) {
+		uint32_t i;
+
+		/* The last reference to the file must be the parent's. */
+		close(svm.dev.fd);
+		close(gate[1]);
+		if (read(gate[0], &c, 1) < 0)
+			_exit(2);
+		for (i = 0; i < NR; i++) {
+			if (*(volatile uint32_t *)(p + i * SZ_4K) != 0x100 + i)
+				_exit(1);
+		}
+		_exit(0);
+	}
+	close(gate[0]);
+	munmap(p, LEN);
+	svm_close(&svm);
+	close(gate[1]);
+	igt_assert_eq(waitpid(pid, &st, 0), pid);
+	igt_assert_f(st == 0, "the child ended with status %#x\n", st);
+}
+
+/**
+ * SUBTEST: a7-foreign-mm
+ * Description: SVM_BIND on a file whose address space is another process's is refused
+ */
+static void test_a7(void)
+{
+	struct svm svm;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	igt_fork(child, 1) {
+		svm_cpu_write_pages(p, NR, 0x200);
+		igt_assert_lt(nv_svm_bind(&svm.dev, p, LEN, true, NULL), 0);
+		svm_cpu_check_pages(p, NR, 0x200, true);
+	}
+	igt_waitchildren();
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	svm_cpu_check_pages(p, NR, 0x100, true);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: a8-hole-within-thp
+ * Description: the cut-out begins within a huge page: the part below it can be used, the GPU's own buffers too
+ */
+static void test_a8(void)
+{
+	const uintptr_t base = 1ull << 37;
+	struct nv_kernel read;
+	struct nv_args args;
+	struct nv_chan chan;
+	struct nv_dev dev;
+	struct nv_bo out;
+	struct sm6x p;
+	uint32_t i;
+	char *m;
+
+	m = mmap((void *)base, SZ_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	igt_assert(m == (char *)base);
+	igt_assert_eq(madvise(m, SZ_2M, MADV_HUGEPAGE), 0);
+	svm_cpu_write_pages(m, SZ_2M / SZ_4K, 0x100);
+	igt_require(svm_page_is_thp(m));
+	igt_assert_eq(nv_dev_init(&dev, drm_open_driver_render(DRIVER_ANY)), 0);
+	igt_assert_eq(nv_svm_init_raw(dev.fd, base + SZ_1M, 1ull << 32), 0);
+	igt_assert_eq(nv_chan_new(&dev, NV_ENGINE_GR, &chan), 0);
+	igt_assert_eq(nv_bo_new(&dev, SZ_64K, NOUVEAU_GEM_DOMAIN_GART, &out), 0);
+	nv_asm_read(&p, 12);
+	igt_assert_eq(nv_kernel_load(&chan, &p, &read), 0);
+	args = (struct nv_args){ .dst = out.va, .src = base };
+	nv_use(&chan, &out);
+	igt_assert_eq(nv_launch(&chan, &read, 2, NV_THREADS, &args, sizeof(args)), 0);
+	igt_assert_eq(nv_submit(&chan), 0);
+	igt_assert_eq(nv_wait(&chan, 20000), 0);
+	for (i = 0; i < 2 * NV_THREADS; i++)
+		igt_assert_eq_u32(((volatile uint32_t *)out.map)[i], 0x100 + i);
+	nv_chan_del(&chan);
+	nv_dev_close(&dev);
+	munmap(m, SZ_2M);
+}
+
+/**
+ * SUBTEST: a9-mixed-page-sizes
+ * Description: the GPU has a huge page and small pages side by side mapped: taking away either is seen
+ */
+static void test_a9(void)
+{
+	struct svm svm;
+	char *p, *small;
+
+	svm_open(&svm);
+	svm_migrate_on_fault(false);
+	p = svm_alloc(2 * SZ_2M, PAGES_4K);
+	small = p + SZ_2M;
+	igt_assert_eq(madvise(p, SZ_2M, MADV_HUGEPAGE), 0);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_DONTNEED), 0);
+	*(volatile uint32_t *)p = 0;
+	igt_require(svm_page_is_thp(p));
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_cpu_write_pages(small, NR, 0x200);
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	svm_gpu_check_pages(&svm, small, NR, 0x200);
+
+	/* A single small page goes, then all small ones, then the huge one. */
+	igt_assert_eq(madvise(small + 3 * SZ_4K, SZ_4K, MADV_DONTNEED), 0);
+	*(volatile uint32_t *)(small + 3 * SZ_4K) = 0x333;
+	igt_assert_eq_u32(svm_gpu_read(&svm, small + 3 * SZ_4K), 0x333);
+	igt_assert_eq(madvise(small, SZ_2M, MADV_DONTNEED), 0);
+	svm_cpu_write_pages(small, NR, 0x400);
+	svm_gpu_check_pages(&svm, small, NR, 0x400);
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_DONTNEED), 0);
+	svm_cpu_write_pages(p, NR, 0x500);
+	svm_gpu_check_pages(&svm, p, NR, 0x500);
+	svm_gpu_write_pages(&svm, p, NR, 0x600);
+	svm_cpu_check_pages(p, NR, 0x600, false);
+	svm_close(&svm);
+	svm_free(p, 2 * SZ_2M);
+}
+
+/**
+ * SUBTEST: a10-binds-at-once
+ * Description: processes that move memory at the same time do not disturb each other
+ */
+static void test_a10(void)
+{
+	igt_fork(child, 4) {
+		uint32_t first = 0x10000 * (uint32_t)(child + 1), round;
+		struct nv_dev dev;
+		char *p = svm_alloc(SZ_2M, PAGES_4K);
+
+		igt_assert_eq(nv_dev_init(&dev, drm_open_driver_render(DRIVER_ANY)), 0);
+		igt_assert_eq(nv_svm_init(&dev), 0);
+		for (round = 0; round < 30; round++) {
+			svm_cpu_write_pages(p, NR, first + 0x100 * round);
+			igt_assert_eq(nv_svm_bind(&dev, p, LEN, true, NULL), 0);
+			svm_cpu_check_pages(p, NR, first + 0x100 * round, true);
+		}
+		nv_dev_close(&dev);
+	}
+	igt_waitchildren();
+}
+
+static void gpu_sysfs(char *buf, size_t size)
+{
+	char link[64], target[256];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/sys/class/drm/renderD128/device");
+	n = readlink(link, target, sizeof(target) - 1);
+	igt_assert(n > 0);
+	target[n] = 0;
+	snprintf(buf, size, "%s", strrchr(target, '/') + 1);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	igt_assert_f(fd >= 0, "%s: %s\n", path, strerror(errno));
+	igt_assert_f(write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s: %s\n", path, strerror(errno));
+	close(fd);
+}
+
+/**
+ * SUBTEST: a11-unbind-%s
+ * Description: the driver is unbound while data in pages of %arg[1] is in VRAM: the data comes back first
+ *
+ * arg[1]:
+ *
+ * @4k: 4 KiB
+ * @thp: 2 MiB
+ */
+static void test_a11(enum page_kind kind)
+{
+	const uint32_t n = kind == PAGES_THP ? SZ_2M / SZ_4K : NR;
+	struct nv_dev dev;
+	char slot[64];
+	char *p;
+
+	igt_assert_eq(nv_dev_init(&dev, drm_open_driver_render(DRIVER_ANY)), 0);
+	igt_assert_eq(nv_svm_init(&dev), 0);
+	p = svm_alloc(SZ_2M, kind);
+	svm_cpu_write_pages(p, n, 0x100);
+	igt_assert_eq(nv_svm_bind(&dev, p, n * SZ_4K, true, NULL), 0);
+	igt_assert_eq_u64(svm_count_pages(p, n * SZ_4K, PAGE_IN_VRAM), n);
+	gpu_sysfs(slot, sizeof(slot));
+	write_file("/sys/bus/pci/drivers/nouveau/unbind", slot);
+	igt_assert_eq_u64(svm_count_pages(p, n * SZ_4K, PAGE_IN_RAM), n);
+	svm_cpu_check_pages(p, n, 0x100, true);
+	nv_dev_close(&dev);
+	write_file("/sys/bus/pci/drivers/nouveau/bind", slot);
+}
+
+/**
+ * SUBTEST: a12-suspend
+ * Description: after suspend and resume GPU and CPU find data that was in VRAM
+ */
+static void test_a12(void)
+{
+	struct svm svm;
+	struct nv_bo big;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	/* Something in VRAM below the pages goes away before: what comes back may lie elsewhere. */
+	igt_assert_eq(nv_bo_new(&svm.dev, 64ul << 20, NOUVEAU_GEM_DOMAIN_VRAM, &big), 0);
+	svm_bind_vram(&svm, p, LEN);
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	nv_bo_del(&big);
+	write_file("/sys/power/pm_test", "devices");
+	write_file("/sys/power/state", "mem");
+	write_file("/sys/power/pm_test", "none");
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	svm_gpu_write_pages(&svm, p, NR, 0x200);
+	svm_cpu_check_pages(p, NR, 0x200, false);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: a13-remove-live-client
+ * Description: the device goes while a process has a channel with SVM: no oops, the process can end
+ */
+static void test_a13(void)
+{
+	char slot[64], path[128];
+	struct svm svm;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	gpu_sysfs(slot, sizeof(slot));
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove", slot);
+	write_file(path, "1");
+	svm_cpu_check_pages(p, NR, 0x100, true);
+	svm_close(&svm);
+	write_file("/sys/bus/pci/rescan", "1");
+}
+
+/**
+ * SUBTEST: a14-atomic-in-vram
+ * Description: atomics of the GPU on pages in VRAM leave them there
+ */
+static void test_a14(void)
+{
+	struct svm svm;
+	uint32_t *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	p[0] = 7;
+	svm_bind_vram(&svm, p, LEN);
+	svm_ledger_start();
+	svm_gpu_add(&svm, p, 2, 64);
+	svm_ledger_stop();
+	igt_assert_eq(svm_page_place(p), PAGE_IN_VRAM);
+	igt_assert_eq_u64(svm_ledger("ce_bytes_vram_to_sys"), 0);
+	igt_assert_eq_u32(p[0], 7 + 2 * 64);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: result-is-true
+ * Description: one SVM_BIND moves all of a megabyte of 4 KiB pages, and the kernel says how many
+ */
+static void test_result(void)
+{
+	struct svm svm;
+	uint64_t moved = 0;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, 256, 0x100);
+	igt_assert_eq(nv_svm_bind(&svm.dev, p, SZ_1M, true, &moved), 0);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_1M, PAGE_IN_VRAM), 256);
+	igt_assert_eq_u64(moved, 256);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: c9-svm-init-then-vm-init
+ * Description: a file has one kind of address space: VM_INIT after SVM_INIT is refused
+ */
+static void test_c9(void)
+{
+	struct vm_init vm = { .kernel_managed_addr = 1ull << 39, .kernel_managed_size = 1ull << 39 };
+	struct nv_dev dev;
+
+	igt_assert_eq(nv_dev_init(&dev, drm_open_driver_render(DRIVER_ANY)), 0);
+	igt_assert_eq(nv_svm_init(&dev), 0);
+	igt_assert_eq(igt_ioctl(dev.fd, IOCTL_VM_INIT, &vm), -1);
+	nv_dev_close(&dev);
+}
+
+/**
+ * SUBTEST: c9-vm-init-then-svm-init
+ * Description: a file has one kind of address space: SVM_INIT after VM_INIT is refused
+ */
+static void test_c9_other(void)
+{
+	struct vm_init vm = { .kernel_managed_addr = 1ull << 39, .kernel_managed_size = 1ull << 39 };
+	struct nv_dev dev;
+
+	igt_assert_eq(nv_dev_init(&dev, drm_open_driver_render(DRIVER_ANY)), 0);
+	igt_assert_eq(igt_ioctl(dev.fd, IOCTL_VM_INIT, &vm), 0);
+	igt_assert_lt(nv_svm_init(&dev), 0);
+	nv_dev_close(&dev);
+}
+
+/**
+ * SUBTEST: bind-to-system
+ * Description: SVM_BIND with target 0, which stock Mesa sends, brings pages back to RAM
+ */
+static void test_bind_to_system(void)
+{
+	struct svm svm;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_bind_vram(&svm, p, LEN);
+	igt_assert_eq(nv_svm_bind(&svm.dev, p, LEN, false, NULL), 0);
+	igt_assert_eq_u64(svm_count_pages(p, LEN, PAGE_IN_RAM), NR);
+	svm_cpu_check_pages(p, NR, 0x100, true);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: dark-while-faulting
+ * Description: the device stops answering while it is used: no oops
+ */
+static void test_dark(void)
+{
+	struct gpu_model *m;
+	struct svm svm;
+	char *p;
+	int i;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	m = gpu_model_open(0);
+	igt_require(m);
+	for (i = 0; i < 4; i++) {
+		const struct nv_args args = { .dst = (uintptr_t)p, .value = 1 };
+
+		igt_assert_eq(nv_launch(&svm.chan, &svm.write_page, 8, NV_THREADS, &args, sizeof(args)), 0);
+	}
+	igt_assert_eq(nv_submit(&svm.chan), 0);
+	igt_assert_eq(gpu_model_go_dark(m), 0);
+	igt_assert_lt(nv_wait(&svm.chan, 3000), 0);
+	gpu_model_close(m);
+}
+
+/**
+ * SUBTEST: overflow-volta
+ * Description: a fault buffer that overflows as Volta's manual tells is emptied and goes on
+ */
+static void test_overflow(void)
+{
+	struct svm svm;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	inject(&(struct gpu_model_inject){ .point = "fault_overflow_volta" });
+	inject(&(struct gpu_model_inject){ .point = "fault_overflow", .nth = 1 });
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	igt_assert_lte_u64(1, injected("fault_overflow"));
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: late-valid
+ * Description: an entry of the fault buffer whose valid bit comes after PUT has moved is not lost
+ */
+static void test_late_valid(void)
+{
+	struct svm svm;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	inject(&(struct gpu_model_inject){ .point = "fault_late_valid", .nth = 1, .delay_us = 20000 });
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	igt_assert_lte_u64(1, injected("fault_late_valid"));
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: unload-leaves-no-vram
+ * Description: unloading the driver after SVM was used finds all of VRAM free
+ */
+static void test_unload(void)
+{
+	struct svm svm;
+	char line[1024];
+	bool clean = true;
+	FILE *log;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	svm_bind_vram(&svm, p, LEN);
+	svm_cpu_check_pages(p, NR, 0x100, true);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+	igt_assert_eq(system("rmmod nouveau"), 0);
+	log = popen("dmesg", "r");
+	igt_assert(log);
+	while (fgets(line, sizeof(line), log)) {
+		if (strstr(line, "mm not clean"))
+			clean = false;
+	}
+	pclose(log);
+	igt_assert_f(clean, "the kernel's log says: mm not clean\n");
+	igt_assert_eq(system("modprobe nouveau"), 0);
+}
+
+int igt_main()
+{
+	igt_describe("SVM_BIND of small pages that the GPU has mapped");
+	igt_subtest("a1-bind-after-gpu-touch")
+		test_a1(PAGES_4K);
+	igt_describe("SVM_BIND of a huge page that the GPU has mapped");
+	igt_subtest("a1-bind-after-gpu-touch-thp")
+		test_a1(PAGES_THP);
+	igt_describe("Two clients in one process");
+	igt_subtest("a2-second-client")
+		test_a2();
+	igt_describe("A failed copy on a CPU fault");
+	igt_subtest("a3-copy-error-cpu-fault")
+		test_a3();
+	igt_describe("A failed copy on SVM_BIND");
+	igt_subtest("a4-copy-error-bind")
+		test_a4();
+	igt_describe("A CPU fault in a split huge page");
+	igt_subtest("a5-cpu-fault-in-split-thp")
+		test_a5();
+	igt_describe("The CPU touches pages in VRAM after close");
+	igt_subtest("a6-cpu-touch-after-close")
+		test_a6_close();
+	igt_describe("A child touches pages in VRAM after its parent's close");
+	igt_subtest("a6-child-outlives-parent")
+		test_a6_fork();
+	igt_describe("SVM_BIND by another process");
+	igt_subtest("a7-foreign-mm")
+		test_a7();
+	igt_describe("The cut-out begins within a huge page");
+	igt_subtest("a8-hole-within-thp")
+		test_a8();
+	igt_describe("Huge and small pages side by side");
+	igt_subtest("a9-mixed-page-sizes")
+		test_a9();
+	igt_describe("Processes that move memory at the same time");
+	igt_subtest("a10-binds-at-once")
+		test_a10();
+	igt_describe("Unbind with small pages in VRAM");
+	igt_subtest("a11-unbind-4k")
+		test_a11(PAGES_4K);
+	igt_describe("Unbind with a huge page in VRAM");
+	igt_subtest("a11-unbind-thp")
+		test_a11(PAGES_THP);
+	igt_describe("Suspend with pages in VRAM");
+	igt_subtest("a12-suspend")
+		test_a12();
+	igt_describe("Removal with a live client");
+	igt_subtest("a13-remove-live-client")
+		test_a13();
+	igt_describe("Atomics on pages in VRAM");
+	igt_subtest("a14-atomic-in-vram")
+		test_a14();
+	igt_describe("SVM_BIND says how many pages it moved");
+	igt_subtest("result-is-true")
+		test_result();
+	igt_describe("VM_INIT after SVM_INIT");
+	igt_subtest("c9-svm-init-then-vm-init")
+		test_c9();
+	igt_describe("SVM_INIT after VM_INIT");
+	igt_subtest("c9-vm-init-then-svm-init")
+		test_c9_other();
+	igt_describe("SVM_BIND to system memory");
+	igt_subtest("bind-to-system")
+		test_bind_to_system();
+	igt_describe("The device stops answering");
+	igt_subtest("dark-while-faulting")
+		test_dark();
+	igt_describe("The fault buffer overflows");
+	igt_subtest("overflow-volta")
+		test_overflow();
+	igt_describe("A fault entry becomes valid late");
+	igt_subtest("late-valid")
+		test_late_valid();
+	igt_describe("Unload after use");
+	igt_subtest("unload-leaves-no-vram")
+		test_unload();
+}
