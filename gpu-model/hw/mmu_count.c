@@ -338,10 +338,12 @@ void mmu_count_reset(struct mmu_count *c)
 		for (unsigned int g = 0; g < GRANULES; g++) {
 			struct table *t = p->owner[g];
 
-			if (t && t->addr == i * PAGE + g * GRANULE) {
-				free(t->child);
-				free(t);
-			}
+			if (!t)
+				continue;
+			/* an owner's granules follow one another within the page */
+			g += (kinds[t->kind].size - 1) / GRANULE;
+			free(t->child);
+			free(t);
 		}
 		free(p);
 		c->page[i] = NULL;
