@@ -61,6 +61,7 @@ struct record {
 struct fault_unit {
 	uint32_t get, put;
 	bool overflowed;		/* Volta-like mode */
+	bool told_buffer, told_fatal;	/* lines given since reset */
 	/* injection fault_reorder: written after the next entry */
 	bool held;
 	struct entry held_entry;
@@ -151,8 +152,10 @@ static bool put_entry(struct gpu *gpu, const struct entry *e)
 	if (late)
 		first.w[7] &= ~ENTRY_VALID;
 	if (!buffer_write(gpu, va, &first, sizeof(first))) {
-		gpu_log(gpu, 0, "fault: the buffer at BAR2 address %llx can't be written",
-			(unsigned long long)va);
+		if (!fu->told_buffer)
+			gpu_log(gpu, 0, "fault: the buffer at BAR2 address %llx can't be written",
+				(unsigned long long)va);
+		fu->told_buffer = true;
 		return false;
 	}
 	if (late)
@@ -286,8 +289,10 @@ void fault_post_fatal(struct gpu *gpu, const struct mmu_fault *f)
 		store_record(gpu, unit, &r);
 	else if (fu->queued[unit] < FATAL_QUEUE)
 		fu->queue[unit][fu->queued[unit]++] = r;
-	else
-		gpu_log(gpu, 0, "fault: unit %02x has %u unread fatal faults, one more is lost", unit, FATAL_QUEUE);
+	else if (!fu->told_fatal) {
+		fu->told_fatal = true;
+		gpu_log(gpu, 0, "fault: unit %02x has %u unread fatal faults, more are lost", unit, FATAL_QUEUE + 1);
+	}
 }
 
 void fault_fatal_acked(struct gpu *gpu, uint32_t units)
