@@ -286,7 +286,7 @@ enum step_result gpu_engine_step(struct gpu *gpu)
 	gpu->wake_ns = UINT64_MAX;
 	r = pci_step(gpu);
 	if (!inject_dark(gpu)) {
-		for (const struct hw_block **b = hw_blocks; *b; b++) {
+		for (const struct hw_block *const *b = hw_block_list(gpu); *b; b++) {
 			enum step_result s = (*b)->step ? (*b)->step(gpu) : STEP_IDLE;
 
 			if (s > r)

@@ -51,8 +51,7 @@ static const struct hw_block *const table[] = {
 #undef X
 };
 
-const struct hw_block *hw_blocks[ARRAY_SIZE(table) + 1];
-
+#define MAX_BLOCKS ARRAY_SIZE(table)
 #define NR_DWORDS (BAR0_SIZE / 4)
 #define MAX_SLOTS 0xffff
 
@@ -62,12 +61,13 @@ struct hw_slot {
 };
 
 struct hw_state {
+	const struct hw_block *blocks[MAX_BLOCKS + 1];
 	uint32_t *store;		/* BAR0, sparse; zero at power-on */
 	uint16_t *index;		/* by dword: slot + 1, 0: not described.  Sparse */
 	struct hw_slot *slots;
 	size_t nr_slots;
 	/* blocks with a window, by base, and by 4 KiB page the first that may cover an address in it */
-	const struct hw_block *window[ARRAY_SIZE(table) + 1];
+	const struct hw_block *window[MAX_BLOCKS + 1];
 	uint8_t page[BAR0_SIZE / 4096];
 	uint32_t *seen;			/* undescribed registers touched: a bit each */
 	uint64_t undescribed;
@@ -133,7 +133,7 @@ static int index_windows(struct gpu *gpu)
 	struct hw_state *hw = gpu->hw;
 	size_t n = 0, w = 0;
 
-	for (const struct hw_block **b = hw_blocks; *b; b++)
+	for (const struct hw_block *const *b = hw_block_list(gpu); *b; b++)
 		if ((*b)->size)
 			hw->window[n++] = *b;
 	qsort(hw->window, n, sizeof(hw->window[0]), window_cmp);
@@ -150,41 +150,60 @@ static int index_windows(struct gpu *gpu)
 	return 0;
 }
 
-int hw_init(struct gpu *gpu)
+const struct hw_block *const *hw_block_list(const struct gpu *gpu)
 {
-	struct hw_state *hw = calloc(1, sizeof(*hw));
-	size_t n = 0, nr_regs = 0;
-	int ret = 0;
+	return gpu->hw->blocks;
+}
 
-	if (!hw)
-		return -ENOMEM;
-	gpu->hw = hw;
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		if (table[i]) {
-			hw_blocks[n++] = table[i];
-			nr_regs += table[i]->nr_regs;
-		}
-	hw_blocks[n] = NULL;
+static int storage_new(struct hw_state *hw, size_t nr_regs)
+{
 	hw->store = sparse(BAR0_SIZE);
 	hw->index = sparse(NR_DWORDS * sizeof(*hw->index));
 	hw->seen = sparse(NR_DWORDS / 8);
 	hw->slots = calloc(nr_regs + 1, sizeof(*hw->slots));
-	if (!hw->store || !hw->index || !hw->seen || !hw->slots)
+	return hw->store && hw->index && hw->seen && hw->slots ? 0 : -ENOMEM;
+}
+
+int hw_init_blocks(struct gpu *gpu, const struct hw_block *const *blocks)
+{
+	struct hw_state *hw = calloc(1, sizeof(*hw));
+	size_t n = 0, nr_regs = 0;
+	int ret;
+
+	if (!hw)
 		return -ENOMEM;
+	gpu->hw = hw;
+	for (; blocks[n] && n < MAX_BLOCKS; n++) {
+		hw->blocks[n] = blocks[n];
+		nr_regs += blocks[n]->nr_regs;
+	}
+	ret = storage_new(hw, nr_regs);
 	for (size_t i = 0; i < n && !ret; i++)
-		ret = index_block(gpu, hw_blocks[i]);
+		ret = index_block(gpu, blocks[i]);
 	if (!ret)
 		ret = index_windows(gpu);
-	for (; hw->nr_init < n && !ret; hw->nr_init++) {
-		const struct hw_block *b = hw_blocks[hw->nr_init];
+	while (!ret && hw->nr_init < n) {
+		const struct hw_block *b = blocks[hw->nr_init];
 
 		ret = b->init ? b->init(gpu) : 0;
-		if (ret) {
+		if (ret)
 			gpu_log(gpu, 0, "%s: init: %s", b->name, strerror(-ret));
-			break;
-		}
+		else
+			hw->nr_init++;
 	}
 	return ret;
+}
+
+int hw_init(struct gpu *gpu)
+{
+	const struct hw_block *list[MAX_BLOCKS + 1];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i])
+			list[n++] = table[i];
+	list[n] = NULL;
+	return hw_init_blocks(gpu, list);
 }
 
 void hw_fini(struct gpu *gpu)
@@ -192,7 +211,7 @@ void hw_fini(struct gpu *gpu)
 	struct hw_state *hw = gpu->hw;
 
 	while (hw->nr_init) {
-		const struct hw_block *b = hw_blocks[--hw->nr_init];
+		const struct hw_block *b = hw->blocks[--hw->nr_init];
 
 		if (b->fini)
 			b->fini(gpu);
@@ -219,7 +238,7 @@ void hw_reset(struct gpu *gpu)
 		for (unsigned int i = 0; r->reset && i < reg_count(r); i++)
 			hw->store[reg_addr(r, i) / 4] = r->reset;
 	}
-	for (const struct hw_block **b = hw_blocks; *b; b++)
+	for (const struct hw_block *const *b = hw_block_list(gpu); *b; b++)
 		if ((*b)->reset)
 			(*b)->reset(gpu);
 }

@@ -54,12 +54,18 @@ struct hw_block {
 	void (*state)(struct gpu *gpu, void (*put)(void *priv, const char *key, uint64_t val), void *priv);
 };
 
-/* All blocks, NULL terminated, ordered by reset and step; hw/block.c holds the table, one line a block. */
-extern const struct hw_block *hw_blocks[];
+/* All blocks, NULL terminated, in the order of reset and step; hw/block.c holds the table, one line a block. */
+const struct hw_block *const *hw_block_list(const struct gpu *gpu);
 
 #define BAR0_SIZE (16 * MiB)
 
 int hw_init(struct gpu *gpu);
+/*
+ * The same with these blocks only, NULL terminated: for unit tests.
+ * Return: 0, -ENOMEM, -EINVAL or -EEXIST for a wrong description, or what a block's init says;
+ * hw_fini() is due when gpu->hw was set.
+ */
+int hw_init_blocks(struct gpu *gpu, const struct hw_block *const *blocks);
 void hw_fini(struct gpu *gpu);
 void hw_reset(struct gpu *gpu);
 

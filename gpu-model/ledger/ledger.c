@@ -57,7 +57,7 @@ void state_put(struct gpu *gpu, void (*fn)(void *priv, const char *key, uint64_t
 	fn(priv, "dma_maps", dma_live(gpu->dma));
 	fn(priv, "undescribed_registers", hw_undescribed(gpu));
 	fn(priv, "engine_steps", gpu->step);
-	for (const struct hw_block **b = hw_blocks; *b; b++)
+	for (const struct hw_block *const *b = hw_block_list(gpu); *b; b++)
 		if ((*b)->state)
 			(*b)->state(gpu, fn, priv);
 }
