@@ -104,7 +104,7 @@ static const struct sm_row rows[] = {
 	ALU2(OP_RRO, 0x90, FORM_F, 1, 0, 1, "rro", "@rro39 d b45:neg b49:abs b"),
 	CMP2(OP_FSETP, 0xb0, FORM_F, 0, 1, "fsetp", FCMP_S "b47:ftz @bool45 p3 p0 b43:neg b7:abs a b6:neg b44:abs b P39"),
 	{ 0x5800, 0xff00, OP_FSET, FORM_R, 1, 1, 1, 0, 0, "fset", "b52:bf @fcmp48 @bool45 b55:ftz b47:cc d b43:neg b54:abs a b53:neg b44:abs b P39" },
-	{ 0x4800, 0xfe00, OP_FSET, FORM_C, 1, 1, 1, 0, 0, "fset", "b52:bf @fcmp48 @bool45 b55:ftz b47:cc d b43:neg b54:abs a b53:neg b44:abs b P39" },
+	{ 0x4800, 0xff00, OP_FSET, FORM_C, 1, 1, 1, 0, 0, "fset", "b52:bf @fcmp48 @bool45 b55:ftz b47:cc d b43:neg b54:abs a b53:neg b44:abs b P39" },
 	{ 0x3000, 0xfe00, OP_FSET, FORM_F, 1, 1, 1, 0, 0, "fset", "b52:bf @fcmp48 @bool45 b55:ftz b47:cc d b43:neg b54:abs a b53:neg b44:abs b P39" },
 	ALU3(OP_FCMP, 0x5ba0, 0x4ba0, 0x36a0, FORM_F, 0x53a0, 0xfff0, 1, "fcmp", "@fcmp48 b47:ftz d a b c"),
 	ALU2(OP_FCHK, 0x88, FORM_F, 0, 1, 1, "fchk", "=divide p3 b48:neg b46:abs a b45:neg b49:abs b"),
