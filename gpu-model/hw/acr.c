@@ -131,7 +131,7 @@ bool acr_load(struct gpu *gpu, struct falcon *f, uint64_t image, uint64_t data)
 	w->end = (uint64_t)end << 8;
 	if (!nr || w->end <= w->start || w->end > gpu->vram_size || w->end - w->start > WPR_MAX_SIZE ||
 	    (w->end - w->start) % 4096) {
-		gpu_log(gpu, 0, "acr: bad region %#llx..%#llx", (unsigned long long)w->start,
+		gpu_log(gpu, 1, "acr: bad region %#llx..%#llx", (unsigned long long)w->start,
 			(unsigned long long)w->end);
 		*w = (struct wpr){ 0 };
 		return false;
@@ -172,7 +172,7 @@ void acr_run_hs(struct gpu *gpu, struct falcon *f)
 		/* what nouveau expects: gp102_acr_unload_fwif[], gm200_acr_unload_fwif[] */
 		falcon_halt(gpu, f, gpu->cfg.chip == CHIP_GP100 ? 0 : 0x1d);
 	} else {
-		gpu_log(gpu, 0, "%s: high-secure firmware without a name", f->ops->name);
+		gpu_log(gpu, 1, "%s: high-secure firmware without a name", f->ops->name);
 		falcon_halt(gpu, f, FALCON_MBOX_UNKNOWN_FIRMWARE);
 	}
 }

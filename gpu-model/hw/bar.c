@@ -51,7 +51,7 @@ void bar_bind(struct gpu *gpu, struct bar_window *bar, uint32_t val)
 		return;
 	bar->enabled = true;
 	if (mmu_space_load(gpu, window_aperture(BLOCK_TARGET(val)), BLOCK_PTR(val), &bar->space)) {
-		gpu_log(gpu, 0, "bar: no instance block at %#llx", (unsigned long long)BLOCK_PTR(val));
+		gpu_log(gpu, 1, "bar: no instance block at %#llx", (unsigned long long)BLOCK_PTR(val));
 		/* nothing is mapped there: every access faults */
 		bar->space.pdb_ap = AP_INVALID;
 	}

@@ -82,7 +82,7 @@ void falcon_bind(struct gpu *gpu, struct falcon *f, uint32_t val)
 	if (f->bound)
 		falcon_raise(gpu, f, FALCON_IRQ_CTX);
 	else
-		gpu_log(gpu, 0, "%s: bad context bind %08x", f->ops->name, val);
+		gpu_log(gpu, 1, "%s: bad context bind %08x", f->ops->name, val);
 }
 
 int falcon_dma_read(struct gpu *gpu, struct falcon *f, uint64_t va, void *buf, size_t len)
@@ -91,12 +91,12 @@ int falcon_dma_read(struct gpu *gpu, struct falcon *f, uint64_t va, void *buf, s
 	enum mmu_fault_type r;
 
 	if (!f->bound) {
-		gpu_log(gpu, 0, "%s: DMA without a context", f->ops->name);
+		gpu_log(gpu, 1, "%s: DMA without a context", f->ops->name);
 		return -1;
 	}
 	r = mmu_read(gpu, &f->space, TLB_HUB, CLIENT_FECS, va, buf, len, &fault_va);
 	if (r != MMU_OK)
-		gpu_log(gpu, 0, "%s: DMA read of %#llx faults, type %d", f->ops->name, (unsigned long long)fault_va, r);
+		gpu_log(gpu, 1, "%s: DMA read of %#llx faults, type %d", f->ops->name, (unsigned long long)fault_va, r);
 	return r == MMU_OK ? 0 : -1;
 }
 
@@ -155,7 +155,7 @@ void falcon_start(struct gpu *gpu, struct falcon *f)
 	f->running = true;
 	f->halted = false;
 	if (!name && !f->ls_loaded) {
-		gpu_log(gpu, 0, "%s: started without firmware that the model knows", f->ops->name);
+		gpu_log(gpu, 1, "%s: started without firmware that the model knows", f->ops->name);
 		falcon_halt(gpu, f, FALCON_MBOX_UNKNOWN_FIRMWARE);
 		return;
 	}

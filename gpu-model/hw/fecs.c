@@ -181,7 +181,7 @@ static void fecs_method(struct gpu *gpu, enum fecs_method mthd, uint32_t data)
 		mailbox_set(gpu, MAILBOX_CTRL, CTRL_OK);
 		break;
 	default:
-		gpu_log(gpu, 0, "fecs: method %02x not modelled", mthd);
+		gpu_log(gpu, 1, "fecs: method %02x not modelled", mthd);
 		break;
 	}
 }

@@ -110,7 +110,7 @@ static void sec2_command(struct gpu *gpu, struct falcon *f, uint32_t at, struct 
 		falcon_halt(gpu, f, 0);
 		break;
 	default:
-		gpu_log(gpu, 0, "sec2: command for unit %02x not modelled", cmd.unit);
+		gpu_log(gpu, 1, "sec2: command for unit %02x not modelled", cmd.unit);
 		break;
 	}
 }
@@ -134,7 +134,7 @@ static void cmdq_head_write(struct gpu *gpu, const struct hw_reg *reg, unsigned 
 			continue;
 		}
 		if (cmd.size < sizeof(cmd) || at + cmd.size > CMDQ_SIZE) {
-			gpu_log(gpu, 0, "sec2: malformed command %08x", word);
+			gpu_log(gpu, 1, "sec2: malformed command %08x", word);
 			break;
 		}
 		sec2_command(gpu, f, at, cmd);
