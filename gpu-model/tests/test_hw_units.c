@@ -89,7 +89,7 @@ static void messages(void **state)
 	uint64_t n;
 
 	assert_true(efd >= 0);
-	pci_host_irq_set(h.gpu, PCI_IRQ_MSI, efd);
+	pci_host_irq_set(h.gpu, PCI_IRQ_MSI, efd);	/* takes it over */
 	wr(0x000160, BIT(PMC_BIT_FIFO));
 	n = msis();
 	pmc_intr_set(h.gpu, PMC_BIT_GR, true);
@@ -109,8 +109,6 @@ static void messages(void **state)
 	pmc_intr_set(h.gpu, PMC_BIT_FIFO, false);
 	wr(0x088704, 0);
 	assert_int_equal(msis(), n + 3);
-	pci_host_irq_set(h.gpu, PCI_IRQ_MSI, -1);
-	close(efd);
 }
 
 static void engine_reset(void **state)
