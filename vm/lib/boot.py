@@ -2,7 +2,7 @@
 """Boots the machine, runs one command in it, judges the kernel's log. The inner half of vm/run.
 
 Owns every process of a run: one gpu-model a GPU, virtiofsd, QEMU. Runs inside the tools tree, in a mount
-name space of its own, so what the guest sees is put together by bind mounts and one virtiofsd serves it all.
+name space of its own, so what the guest sees is put together by bind mounts and one virtiofsd serves it (the share has its own).
 Each child gets SIGKILL when this process dies, whatever the reason (PR_SET_PDEATHSIG).
 
 Exit status: the command's own; or one of the STATUS_* below.
@@ -203,8 +203,6 @@ class Machine:
             raise Failure("cannot mount the kernel's modules")
         bind(self.top, f"{root}/mnt/src")
         bind(self.run_dir, f"{root}/mnt/run")
-        if self.opts.share:
-            bind(os.path.realpath(self.opts.share), f"{root}/mnt/share", writable=True)
         firmware = os.path.join(self.top, "build", "firmware", "nvidia")
         if os.path.isdir(firmware):
             bind(firmware, f"{root}/usr/lib/firmware/nvidia")
@@ -217,6 +215,7 @@ class Machine:
         with open(os.path.join(self.run_dir, "settings"), "w", encoding="utf-8") as file:
             load = int(not self.opts.no_load and self.opts.gpus > 0)
             file.write(f"NVSVM_LOAD={load}\nNVSVM_GPUS={self.opts.gpus}\n"
+                       f"NVSVM_SHARE={int(bool(self.opts.share))}\n"
                        f"export NVSVM_DRIVER={self.opts.driver} NVSVM_GPUS\n")
 
     # -- start -------------------------------------------------------------------------------------
@@ -243,15 +242,23 @@ class Machine:
     def ledger_path(self, index):
         return self.opts.ledger + (f".{index}" if index else "")
 
-    def start_virtiofsd(self):
-        sock = os.path.join(self.sockets, "fs")
-        log = os.path.join(self.run_dir, "virtiofsd.log")
-        process = self.spawn("virtiofsd", [
-            "/usr/libexec/virtiofsd", f"--socket-path={sock}", f"--shared-dir={self.compose_root()}",
-            "--sandbox=none", "--announce-submounts", "--cache=auto", "--inode-file-handles=never",
+    def start_virtiofsd(self, tag, directory, cache):
+        """Serves directory; returns its socket. "always" trusts the guest's cache: for what does not change
+        under it (every process that starts costs ten times as much without); "auto" for what may."""
+        sock = os.path.join(self.sockets, f"fs-{tag}")
+        log = os.path.join(self.run_dir, f"virtiofsd-{tag}.log")
+        process = self.spawn(f"virtiofsd {tag}", [
+            "/usr/libexec/virtiofsd", f"--socket-path={sock}", f"--shared-dir={directory}",
+            "--sandbox=none", "--announce-submounts", f"--cache={cache}", "--inode-file-handles=never",
             "--log-level=error"], log)
         self.wait_socket(sock, process, "virtiofsd", log)
         return sock
+
+    def start_file_systems(self):
+        file_systems = {"root": self.start_virtiofsd("root", self.compose_root(), "always")}
+        if self.opts.share:
+            file_systems["share"] = self.start_virtiofsd("share", os.path.realpath(self.opts.share), "auto")
+        return file_systems
 
     def accel(self):
         wanted = os.environ.get("NVSVM_ACCEL", "")
@@ -259,7 +266,7 @@ class Machine:
             return wanted
         return "kvm" if kvm_boots(self.cache, self.abi) else "tcg"
 
-    def qemu_argv(self, fs_socket):
+    def qemu_argv(self, file_systems):
         opts, run = self.opts, self.run_dir
         accel = ["-accel", "kvm", "-cpu", "host"] if self.accel() == "kvm" else [
             # without the string features memset_io() becomes 8-byte writes; with them single bytes
@@ -275,9 +282,10 @@ class Machine:
         if opts.iommu:
             argv += ["-device", "intel-iommu,caching-mode=on"]
             append += ["intel_iommu=on", "iommu.strict=1"]
-        argv += ["-chardev", f"socket,id=fs,path={fs_socket}",
-                 "-device", "vhost-user-fs-pci,chardev=fs,tag=root,queue-size=1024",
-                 "-device", "virtio-serial-pci,id=ports,max_ports=31"]
+        for tag, path in file_systems.items():
+            argv += ["-chardev", f"socket,id=fs-{tag},path={path}",
+                     "-device", f"vhost-user-fs-pci,chardev=fs-{tag},tag={tag},queue-size=1024"]
+        argv += ["-device", "virtio-serial-pci,id=ports,max_ports=31"]
         for name in ("stdout", "stderr", "result"):
             argv += ["-chardev", f"socket,id={name},path={self.sockets}/{name}",
                      "-device", f"virtserialport,bus=ports.0,chardev={name},name={name}"]
@@ -313,7 +321,7 @@ class Machine:
             listeners[name].bind(os.path.join(self.sockets, name))
             listeners[name].listen(1)
         self.start_models()
-        argv = self.qemu_argv(self.start_virtiofsd())
+        argv = self.qemu_argv(self.start_file_systems())
         self.qemu = self.spawn("qemu", argv, os.path.join(self.run_dir, "qemu.log"))
         connections = self.accept(listeners)
         status = self.follow(connections)
