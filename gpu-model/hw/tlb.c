@@ -18,9 +18,11 @@
  * the entry had at its fill.  Address spaces share 256 counters by hash; a
  * collision drops more than was asked for, which is no worse than a capacity miss.
  *
- * Locks: a spin lock in each set, innermost of all; held for a copy of one
- * entry.  The counters are written with sm_gate held exclusively and read with
- * it held shared (or under gpu->lock, for the hub's).
+ * Locks: each set has a sequence lock, innermost of all.  A look-up takes none:
+ * it reads the set and does so again when a writer was at it.  Writers exclude
+ * each other by the counter's lowest bit, for the copy of one entry.  The
+ * invalidates' numbers are written with sm_gate held exclusively and read with it
+ * held shared (or under gpu->lock, for the hub's).
  */
 #include "hw/tlb.h"
 
@@ -39,7 +41,7 @@ static const uint8_t leaf_shift[NR_SIZES] = { 12, 16, 21 };
 static const uint8_t pde_shift[MMU_LEVELS] = { 0, 21, 29, 38, 47 };
 
 struct set_lock {
-	char held;
+	uint32_t seq;		/* odd: a writer is at it */
 	uint32_t rng;
 };
 
@@ -82,15 +84,60 @@ static uint64_t mix(uint64_t x)
 
 static void set_lock(struct set_lock *l)
 {
-	for (int spins = 0; __atomic_test_and_set(&l->held, __ATOMIC_ACQUIRE); spins++)
+	for (unsigned int spins = 0;; spins++) {
+		uint32_t seq = __atomic_load_n(&l->seq, __ATOMIC_RELAXED);
+
+		if (!(seq & 1) && __atomic_compare_exchange_n(&l->seq, &seq, seq + 1, true,
+							      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			break;
 		if (spins > 100)
 			sched_yield();
+	}
+	/* pairs with the fence in read_ended(): who sees our data sees the odd number */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
 static void set_unlock(struct set_lock *l)
 {
-	__atomic_clear(&l->held, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->seq, l->seq + 1, __ATOMIC_RELEASE);
 }
+
+static uint32_t read_begin(const struct set_lock *l)
+{
+	uint32_t seq;
+
+	while ((seq = __atomic_load_n(&l->seq, __ATOMIC_ACQUIRE)) & 1)
+		sched_yield();
+	return seq;
+}
+
+/* Return: false when what was read since read_begin() may be torn. */
+static bool read_ended(const struct set_lock *l, uint32_t seq)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&l->seq, __ATOMIC_RELAXED) == seq;
+}
+
+/* Entries move by words, so that a look-up that races with a writer is no more than torn. */
+static void load_words(void *dst, const void *src, size_t size)
+{
+	uint64_t *d = dst;
+	const uint64_t *s = src;
+
+	for (size_t i = 0; i < size / 8; i++)
+		d[i] = __atomic_load_n(&s[i], __ATOMIC_RELAXED);
+}
+
+static void store_words(void *dst, const void *src, size_t size)
+{
+	uint64_t *d = dst;
+	const uint64_t *s = src;
+
+	for (size_t i = 0; i < size / 8; i++)
+		__atomic_store_n(&d[i], s[i], __ATOMIC_RELAXED);
+}
+
+_Static_assert(sizeof(struct tlb_leaf) % 8 == 0 && sizeof(struct tlb_pde) % 8 == 0, "entries move by words");
 
 static unsigned int victim(struct set_lock *l)
 {
@@ -150,30 +197,36 @@ static struct leaf_set *leaf_set(struct tlb *t, unsigned int size, uint64_t pdb,
 	return &t->leaf[size][mix(page ^ pdb << 20) % LEAF_SETS];
 }
 
+static bool find_leaf(const struct leaf_set *set, uint64_t pdb, uint64_t page, uint64_t from, struct tlb_leaf *out)
+{
+	bool found;
+	uint32_t seq;
+
+	do {
+		seq = read_begin(&set->lock);
+		found = false;
+		for (unsigned int w = 0; w < WAYS && !found; w++) {
+			const struct tlb_leaf *l = &set->way[w];
+
+			if (__atomic_load_n(&l->page, __ATOMIC_RELAXED) != page ||
+			    __atomic_load_n(&l->pdb, __ATOMIC_RELAXED) != pdb)
+				continue;
+			load_words(out, l, sizeof(*l));
+			found = out->seq >= from;
+		}
+	} while (!read_ended(&set->lock, seq));
+	return found;
+}
+
 bool tlb_find(struct tlb *t, uint64_t pdb, uint64_t va, struct tlb_leaf *out, bool *suspect)
 {
 	uint64_t from = valid_from(t, pdb, LVL_PT);
 
 	for (unsigned int size = NR_SIZES; size-- > 0;) {
 		uint64_t page = va >> leaf_shift[size];
-		struct leaf_set *set;
-		bool found = false;
-
 		if (!__atomic_load_n(&t->has_size[size], __ATOMIC_RELAXED))
 			continue;
-		set = leaf_set(t, size, pdb, page);
-		set_lock(&set->lock);
-		for (unsigned int w = 0; w < WAYS; w++) {
-			const struct tlb_leaf *l = &set->way[w];
-
-			if (l->page == page && l->pdb == pdb && l->seq >= from) {
-				*out = *l;
-				found = true;
-				break;
-			}
-		}
-		set_unlock(&set->lock);
-		if (found) {
+		if (find_leaf(leaf_set(t, size, pdb, page), pdb, page, from, out)) {
 			const struct pdb_slot *s = slot_of(t, pdb);
 			uint64_t since = t->all_suspect_seq;
 
@@ -191,24 +244,24 @@ void tlb_add(struct tlb *t, const struct tlb_leaf *l)
 	unsigned int size = l->shift == 12 ? 0 : l->shift == 16 ? 1 : 2;
 	uint64_t from = valid_from(t, l->pdb, LVL_PT);
 	struct leaf_set *set = leaf_set(t, size, l->pdb, l->page);
-	struct tlb_leaf *at = NULL;
+	struct tlb_leaf *at = NULL, e = *l;
 
 	__atomic_store_n(&t->has_size[size], true, __ATOMIC_RELAXED);
 	set_lock(&set->lock);
 	for (unsigned int w = 0; w < WAYS; w++) {
-		struct tlb_leaf *e = &set->way[w];
+		struct tlb_leaf *old = &set->way[w];
 
-		if (e->pdb == l->pdb && e->page == l->page) {
-			at = e;
+		if (old->pdb == l->pdb && old->page == l->page) {
+			at = old;
 			break;
 		}
-		if (!at && (!e->pdb || (e->pdb == l->pdb && e->seq < from)))
-			at = e;
+		if (!at && (!old->pdb || (old->pdb == l->pdb && old->seq < from)))
+			at = old;
 	}
 	if (!at)
 		at = &set->way[victim(&set->lock)];
-	*at = *l;
-	at->seq = at->checked = t->seq;
+	e.seq = e.checked = t->seq;
+	store_words(at, &e, sizeof(e));
 	set_unlock(&set->lock);
 }
 
@@ -219,12 +272,13 @@ void tlb_checked(struct tlb *t, const struct tlb_leaf *l)
 
 	set_lock(&set->lock);
 	for (unsigned int w = 0; w < WAYS; w++) {
-		struct tlb_leaf *e = &set->way[w];
+		struct tlb_leaf *at = &set->way[w], e = *at;
 
-		if (e->pdb == l->pdb && e->page == l->page && e->seq == l->seq) {
-			e->checked = t->seq;
-			e->dma_epoch = l->dma_epoch;
-			e->generation = l->generation;
+		if (e.pdb == l->pdb && e.page == l->page && e.seq == l->seq) {
+			e.checked = t->seq;
+			e.dma_epoch = l->dma_epoch;
+			e.generation = l->generation;
+			store_words(at, &e, sizeof(e));
 		}
 	}
 	set_unlock(&set->lock);
@@ -240,19 +294,22 @@ bool tlb_find_pde(struct tlb *t, enum mmu_level lvl, uint64_t pdb, uint64_t inde
 {
 	uint64_t from = valid_from(t, pdb, lvl);
 	struct pde_set *set = pde_set(t, lvl, pdb, index);
-	bool found = false;
+	bool found;
+	uint32_t seq;
 
-	set_lock(&set->lock);
-	for (unsigned int w = 0; w < WAYS; w++) {
-		const struct tlb_pde *e = &set->way[w];
+	do {
+		seq = read_begin(&set->lock);
+		found = false;
+		for (unsigned int w = 0; w < WAYS && !found; w++) {
+			const struct tlb_pde *e = &set->way[w];
 
-		if (e->pdb == pdb && e->index == index && e->seq >= from) {
-			*out = *e;
-			found = true;
-			break;
+			if (__atomic_load_n(&e->index, __ATOMIC_RELAXED) != index ||
+			    __atomic_load_n(&e->pdb, __ATOMIC_RELAXED) != pdb)
+				continue;
+			load_words(out, e, sizeof(*e));
+			found = out->seq >= from;
 		}
-	}
-	set_unlock(&set->lock);
+	} while (!read_ended(&set->lock, seq));
 	if (found) {
 		/* The leaves below were invalidated later, this level not, or not in this TLB. */
 		const struct pdb_slot *s = slot_of(t, pdb);
@@ -269,29 +326,29 @@ void tlb_add_pde(struct tlb *t, enum mmu_level lvl, const struct tlb_pde *l)
 {
 	uint64_t from = valid_from(t, l->pdb, lvl);
 	struct pde_set *set = pde_set(t, lvl, l->pdb, l->index);
-	struct tlb_pde *at = NULL;
+	struct tlb_pde *at = NULL, e = *l;
 
 	set_lock(&set->lock);
 	for (unsigned int w = 0; w < WAYS; w++) {
-		struct tlb_pde *e = &set->way[w];
+		struct tlb_pde *old = &set->way[w];
 
-		if (e->pdb == l->pdb && e->index == l->index) {
-			at = e;
+		if (old->pdb == l->pdb && old->index == l->index) {
+			at = old;
 			break;
 		}
-		if (!at && (!e->pdb || (e->pdb == l->pdb && e->seq < from)))
-			at = e;
+		if (!at && (!old->pdb || (old->pdb == l->pdb && old->seq < from)))
+			at = old;
 	}
 	if (!at)
 		at = &set->way[victim(&set->lock)];
 	/* An entry that is in use again keeps its age: only the comparison is new. */
 	if (at->pdb == l->pdb && at->index == l->index && at->seq >= from &&
-	    !memcmp(at->raw, l->raw, sizeof(l->raw))) {
-		at->checked = t->seq;
-	} else {
-		*at = *l;
-		at->seq = at->checked = t->seq;
-	}
+	    !memcmp(at->raw, l->raw, sizeof(l->raw)))
+		e.seq = at->seq;
+	else
+		e.seq = t->seq;
+	e.checked = t->seq;
+	store_words(at, &e, sizeof(e));
 	set_unlock(&set->lock);
 }
 

@@ -55,7 +55,7 @@ void tlb_reset(struct tlb *t);
  * tlb_find() - look a leaf up.
  * @suspect: set when the entry survived an invalidate of its address space that
  * did not reach this TLB (hub only), and wasn't compared with the tables since.
- * Context: sm_gate shared, or gpu->lock.  A spin lock on one set, a leaf.
+ * Context: sm_gate shared, or gpu->lock.  Takes no lock.
  */
 bool tlb_find(struct tlb *t, uint64_t pdb, uint64_t va, struct tlb_leaf *out, bool *suspect);
 /* Add a leaf, or replace the one of the same page.  Sets @l->seq.  Context: as tlb_find(). */
