@@ -1,0 +1,993 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The graphics engine: which context is resident and how it is saved and
+ * restored, grids in flight on the shader cores, accesses parked on replayable
+ * faults, traps.
+ *
+ * Owns struct gr, gpu->sm, and the cookies of grids.  What the classes do with
+ * methods is in class_*.c; FECS's methods come in through gr.h.
+ *
+ * One context is resident.  It is loaded from and saved to the context image
+ * that the instance block names (offset 210), through the channel's address
+ * space, so that it outlives a power loss if the driver restores VRAM.  A save
+ * waits until all grids have completed (wait-for-idle preemption, what nouveau
+ * sets up), and a grid with a warp parked on a replayable fault has not.
+ *
+ * Shader faults.  TEX and GCC faults of an address space that asks for it go to
+ * the replayable buffer, one entry a page, access and client; a replay lets all
+ * parked warps try again.  Others, and cancelled ones, are fatal to the channel.
+ *
+ * An MP exception raises the trap and wedges the engine: the grid does not
+ * complete, and a switch to another context runs into PFIFO's time-out, upon
+ * which the driver resets the engine.
+ *
+ * Lock order: gpu->lock, then gpu->sm_gate (exclusively, for a replay).  The
+ * callbacks of struct sm_ops run in SM workers with the gate shared and touch
+ * nothing of struct gr.
+ *
+ * Sources: nouveau nvkm/engine/gr/{gf100,gm200,gp100,gp104}.c (gf100_gr_intr()
+ * and the trap decoders below it), ctxgf100.c; envytools rnndb graph.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hw/fault.h"
+#include "hw/gr_priv.h"
+#include "hw/mem.h"
+#include "ledger/inject.h"
+#include "ledger/ledger.h"
+
+#define GR_INTR 0x400100
+#define GR_TRAP 0x400108
+#define GR_DATA_ERROR 0x400110
+#define GR_TRAP_GPCS 0x400118
+#define GR_TRAP_EN 0x400138
+#define GR_INTR_EN 0x40013c
+#define GR_FE_CONTROL 0x400500
+#define GR_ACTIVITY 0x40060c
+#define GR_STATUS 0x400700
+#define GR_TRAPPED_ADDR 0x400704
+#define GR_TRAPPED_DATA 0x400708
+#define GR_FE_CONFIG 0x404170
+#define GR_OBJECT 0x404200
+#define GPC_BASE(gpc) (0x500000 + (gpc) * 0x8000)
+#define TPC_BASE(gpc, tpc) (0x504000 + (gpc) * 0x8000 + (tpc) * 0x800)
+#define GPC_TRAP 0x2c90
+#define TPC_TRAP 0x508
+#define TPC_TRAP_MP BIT(1)
+#define SM_WARP_ESR 0x648
+#define SM_GLOBAL_ESR 0x650
+#define TPC_STRIDE 0x800
+
+/* Instance block: nouveau gk104_ectx_bind() */
+#define INST_GR_CTX 0x210
+
+/* GPC clients: nouveau gk104_fifo_mmu_fault_gpcclient[] */
+#define GPC_CLIENT_GCC_NR 0x0d
+static const uint8_t gpc_client_t1[] = { 0x01, 0x04, 0x07, 0x0a, 0x14, 0x17, 0x1a, 0x1d };
+
+#define GR_STEP_INSTRUCTIONS 2000u
+#define GR_EVENTS 32
+
+/* Until sm/ is linked the engine works without grids (unit tests of other parts). */
+#pragma weak sm_new
+#pragma weak sm_del
+#pragma weak sm_launch
+#pragma weak sm_idle
+#pragma weak sm_stalled
+#pragma weak sm_replay
+#pragma weak sm_kill
+#pragma weak sm_reset
+#pragma weak sm_invalidate_icache
+#pragma weak sm_step
+#pragma weak sm_poll_events
+#pragma weak sm_set_wake
+#pragma weak sm_get_stats
+
+struct engine *gr_engine(struct gpu *gpu)
+{
+	return fifo_engine(gpu, 0);
+}
+
+bool gr_once(struct gpu *gpu, unsigned int id)
+{
+	uint64_t *w = &gpu->gr->logged[id / 64 % ARRAY_SIZE(gpu->gr->logged)];
+	bool first = !(*w & BIT64(id % 64));
+
+	*w |= BIT64(id % 64);
+	return first;
+}
+
+/* Interrupts and traps */
+
+static void gr_intr_update(struct gpu *gpu)
+{
+	pmc_intr_set(gpu, PMC_BIT_GR, (hw_get(gpu, GR_INTR) & hw_get(gpu, GR_INTR_EN)) != 0);
+}
+
+void gr_trap(struct gpu *gpu, uint32_t intr, unsigned int subch, uint32_t mthd, uint32_t data)
+{
+	hw_set(gpu, GR_TRAPPED_ADDR, BIT(31) | subch << 16 | (mthd & 0x3ffc));
+	hw_set(gpu, GR_TRAPPED_DATA, data);
+	hw_set(gpu, GR_INTR, hw_get(gpu, GR_INTR) | intr);
+	gr_intr_update(gpu);
+}
+
+void gr_trap_unit(struct gpu *gpu, uint32_t trap)
+{
+	hw_set(gpu, GR_TRAP, hw_get(gpu, GR_TRAP) | trap);
+	hw_set(gpu, GR_INTR, hw_get(gpu, GR_INTR) | GR_INTR_TRAP);
+	gr_intr_update(gpu);
+}
+
+enum method_result gr_fault(struct gpu *gpu, struct channel *ch, unsigned int client, uint64_t va,
+			    enum mmu_access access, enum mmu_fault_type type)
+{
+	struct engine *e = gr_engine(gpu);
+
+	fifo_hub_fault(gpu, ch, e->fault_id, client, va, access, type);
+	e->faulted = true;
+	return METHOD_FAULT;
+}
+
+/* What SM number @sm is: hw/fecs.c tells how SMs make TPCs and GPCs. */
+static void gr_locate_sm(struct gpu *gpu, unsigned int sm, unsigned int *gpc, unsigned int *tpc)
+{
+	unsigned int t = sm / gr_sms_per_tpc(gpu), g = 0;
+
+	while (g + 1 < gr_gpcs(gpu) && t >= gr_gpc_tpcs(gpu, g))
+		t -= gr_gpc_tpcs(gpu, g++);
+	*gpc = g;
+	*tpc = t;
+}
+
+static void gr_mp_exception(struct gpu *gpu, const struct sm_event *ev)
+{
+	unsigned int gpc, tpc;
+	uint32_t a;
+
+	gr_locate_sm(gpu, ev->sm, &gpc, &tpc);
+	gpu_log(gpu, 0, "SM %u: warp error %#x at %#llx, instruction %016llx", ev->sm, ev->error,
+		(unsigned long long)ev->pc, (unsigned long long)ev->word);
+	hw_set(gpu, TPC_BASE(gpc, tpc) + SM_WARP_ESR, ev->error);
+	a = GPC_BASE(gpc) + GPC_TRAP;
+	hw_set(gpu, a, hw_get(gpu, a) | 0x10000u << tpc);
+	hw_set(gpu, GR_TRAP_GPCS, hw_get(gpu, GR_TRAP_GPCS) | BIT(gpc));
+	gpu->gr->wedged = true;
+	gr_trap_unit(gpu, GR_TRAP_GPC);
+}
+
+/* struct sm_ops: from SM workers, gate held shared */
+
+static void op_slice_begin(void *priv)
+{
+	struct gpu *gpu = priv;
+
+	pthread_rwlock_rdlock(&gpu->sm_gate);
+}
+
+static void op_slice_end(void *priv)
+{
+	struct gpu *gpu = priv;
+
+	pthread_rwlock_unlock(&gpu->sm_gate);
+}
+
+static enum mmu_access to_mmu_access(enum sm_access a)
+{
+	switch (a) {
+	case SM_WRITE:
+		return MMU_WRITE;
+	case SM_ATOMIC:
+		return MMU_ATOMIC;
+	default:
+		return MMU_READ;
+	}
+}
+
+static enum mem_client to_mem_client(enum sm_port port)
+{
+	return port == SM_PORT_GCC ? CLIENT_SM_GCC : CLIENT_SM_TEX;
+}
+
+static uint8_t op_translate(void *priv, void *space, enum sm_port port, uint64_t va, enum sm_access access,
+			    struct sm_page *out)
+{
+	struct gpu *gpu = priv;
+	enum mem_client c = to_mem_client(port);
+	struct mmu_xlat x;
+	enum mmu_fault_type t = mmu_translate(gpu, space, TLB_GPC, c, va, to_mmu_access(access), &x);
+	uint64_t off, base;
+	size_t want, len;
+
+	if (t != MMU_OK)
+		return t;
+	memset(out, 0, sizeof(*out));
+	out->sparse = x.sparse;
+	out->nocache = x.nocache;
+	out->sysmem = x.ap != AP_VRAM;
+	out->atomic_ok = !x.atomic_disable && !x.ro;
+	out->writable = !x.ro;
+	out->va = x.page_va;
+	out->size = 1ull << x.page_shift;
+	if (x.sparse || x.nocache) {
+		out->va = va & ~0xfffull;
+		out->size = 0x1000;
+		return SM_XLAT_OK;
+	}
+	/* the whole page if the host has it in one piece, else 4 KiB of it */
+	off = va - x.page_va;
+	base = x.addr - off;
+	want = len = out->size;
+	out->host = mem_ptr(gpu, c, x.ap, base, &len, out->writable);
+	if (!out->host || len < want) {
+		out->va = va & ~0xfffull;
+		out->size = want = len = 0x1000;
+		base = x.addr & ~0xfffull;
+		out->host = mem_ptr(gpu, c, x.ap, base, &len, out->writable);
+		if (!out->host && out->writable) {
+			len = want;
+			out->host = mem_ptr(gpu, c, x.ap, base, &len, false);
+			out->writable = false;
+			/* a write has to take the slow path, and its error */
+			if (access == SM_WRITE || access == SM_ATOMIC)
+				out->host = NULL;
+		}
+		if (len < want)
+			out->host = NULL;
+	}
+	if (!out->host)
+		out->nocache = true;
+	return SM_XLAT_OK;
+}
+
+static int op_access(struct gpu *gpu, void *space, enum sm_port port, uint64_t va, void *buf, unsigned int len,
+		     bool write)
+{
+	enum mem_client c = to_mem_client(port);
+	uint8_t *p = buf;
+
+	while (len) {
+		struct mmu_xlat x;
+		size_t n = len;
+
+		if (mmu_translate(gpu, space, TLB_GPC, c, va, write ? MMU_WRITE : MMU_READ, &x) != MMU_OK)
+			return -EFAULT;
+		if (n > x.left)
+			n = x.left;
+		if (x.sparse) {
+			if (!write)
+				memset(p, 0, n);
+		} else if (write ? mem_write(gpu, c, x.ap, x.addr, p, n) : mem_read(gpu, c, x.ap, x.addr, p, n)) {
+			return -EFAULT;
+		}
+		va += n;
+		p += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int op_read(void *priv, void *space, enum sm_port port, uint64_t va, void *buf, unsigned int len)
+{
+	return op_access(priv, space, port, va, buf, len, false);
+}
+
+static int op_write(void *priv, void *space, enum sm_port port, uint64_t va, const void *buf, unsigned int len)
+{
+	return op_access(priv, space, port, va, (void *)(uintptr_t)buf, len, true);
+}
+
+static uint64_t op_now(void *priv)
+{
+	const struct gpu *gpu = priv;
+
+	return __atomic_load_n(&gpu->now_ns, __ATOMIC_RELAXED);
+}
+
+static void op_wake(void *priv)
+{
+	gpu_kick(priv);
+}
+
+static const struct sm_ops gr_sm_ops = {
+	.slice_begin = op_slice_begin,
+	.slice_end = op_slice_end,
+	.translate = op_translate,
+	.read = op_read,
+	.write = op_write,
+	.now_ns = op_now,
+};
+
+/* Grids */
+
+enum method_result gr_launch(struct gpu *gpu, struct channel *ch, const struct sm_launch *launch,
+			     const struct qmd_release release[2])
+{
+	struct gr *gr = gpu->gr;
+	struct gr_grid *g = calloc(1, sizeof(*g));
+	struct sm_launch l = *launch;
+
+	if (!g)
+		return METHOD_BUSY;
+	g->space = ch->space;
+	g->chid = ch->id;
+	g->ctas = (uint64_t)l.grid[0] * l.grid[1] * l.grid[2];
+	memcpy(g->release, release, sizeof(g->release));
+	l.space = &g->space;
+	l.cookie = g;
+	if (!gpu->sm) {
+		free(g);
+		if (gr_once(gpu, 32))
+			gpu_log(gpu, 0, "there are no shader cores in this build");
+		return METHOD_DONE;
+	}
+	g->next = gr->grids;
+	gr->grids = g;
+	LEDGER(gpu, grid);
+	g->id = sm_launch(gpu->sm, &l);
+	if (!g->id) {
+		gr->grids = g->next;
+		free(g);
+		return METHOD_BUSY;
+	}
+	gpu_log(gpu, 2, "channel %u: grid %llu, %ux%ux%u CTAs of %ux%ux%u at %#llx", ch->id, (unsigned long long)g->id,
+		l.grid[0], l.grid[1], l.grid[2], l.block[0], l.block[1], l.block[2], (unsigned long long)l.program_va);
+	gpu_kick(gpu);
+	return METHOD_DONE;
+}
+
+bool gr_work_done(struct gpu *gpu)
+{
+	return !gpu->gr->grids && !gpu->gr->wedged;
+}
+
+static void gr_forget_parked(struct gr *gr, const struct gr_grid *g)
+{
+	unsigned int k = 0;
+
+	for (unsigned int i = 0; i < gr->nr_parked; i++)
+		if (gr->parked[i].grid != g)
+			gr->parked[k++] = gr->parked[i];
+	gr->nr_parked = k;
+}
+
+static void gr_release_semaphores(struct gpu *gpu, struct gr_grid *g)
+{
+	struct channel *ch = fifo_channel(gpu, g->chid);
+
+	for (unsigned int i = 0; ch && ch->bound && ch->space.inst == g->space.inst && i < 2; i++) {
+		struct qmd_release *r = &g->release[i];
+		uint64_t v = r->payload;
+
+		if (!r->enable)
+			continue;
+		if (r->reduction && gr_once(gpu, 33))
+			gpu_log(gpu, 0, "channel %u: QMD release with reduction is not modelled", g->chid);
+		if (gr_semaphore_write(gpu, ch, FIFO_CLIENT_SKED, r->va, v, r->one_word) != METHOD_DONE)
+			break;
+	}
+}
+
+static void gr_grid_done(struct gpu *gpu, struct gr_grid *g)
+{
+	struct gr *gr = gpu->gr;
+
+	for (struct gr_grid **p = &gr->grids; *p; p = &(*p)->next) {
+		if (*p != g)
+			continue;
+		*p = g->next;
+		break;
+	}
+	gr_forget_parked(gr, g);
+	if (!g->killed) {
+		LEDGER_ADD(gpu, cta, g->ctas);
+		gr_release_semaphores(gpu, g);
+	}
+	free(g);
+}
+
+static bool gr_grid_live(const struct gr *gr, const struct gr_grid *g)
+{
+	for (const struct gr_grid *p = gr->grids; p; p = p->next)
+		if (p == g)
+			return true;
+	return false;
+}
+
+static void gr_kill_grids(struct gpu *gpu, uint64_t inst)
+{
+	for (struct gr_grid *g = gpu->gr->grids; g; g = g->next) {
+		if (g->space.inst != inst || g->killed)
+			continue;
+		g->killed = true;
+		sm_kill(gpu->sm, g->id);
+	}
+}
+
+/* A shader access that will not be retried: the channel's end. */
+static void gr_fatal(struct gpu *gpu, struct gr_grid *g, const struct gr_parked *p)
+{
+	struct engine *e = gr_engine(gpu);
+	struct channel *ch = fifo_channel(gpu, g->chid);
+	struct mmu_fault f = {
+		.inst = p->inst,
+		.inst_ap = g->space.inst_ap,
+		.va = p->page,
+		.access = p->access,
+		.type = p->type,
+		.client = p->client,
+		.gpc = p->gpc,
+		.engine = e->fault_id,
+	};
+
+	if (g->killed)
+		return;
+	gpu_log(gpu, 1, "channel %u: fatal shader fault at %#llx, client %#x type %#x access %u", g->chid,
+		(unsigned long long)p->page, p->client, p->type, p->access);
+	fault_post_fatal(gpu, &f);
+	gr_kill_grids(gpu, p->inst);
+	e->faulted = true;
+	if (ch && ch->bound && ch->space.inst == p->inst) {
+		ch->eng_faulted = true;
+		fifo_channel_fault(gpu, ch);
+	}
+}
+
+static void gr_shader_fault(struct gpu *gpu, const struct sm_event *ev)
+{
+	struct gr *gr = gpu->gr;
+	struct gr_grid *g = ev->cookie;
+	struct gr_parked p;
+	struct mmu_fault f;
+	unsigned int gpc, tpc;
+
+	if (!gr_grid_live(gr, g) || g->killed)
+		return;
+	gr_locate_sm(gpu, ev->sm, &gpc, &tpc);
+	p = (struct gr_parked){
+		.inst = g->space.inst,
+		.page = ev->va & ~0xfffull,
+		.access = to_mmu_access(ev->access),
+		.client = ev->port == SM_PORT_GCC ? GPC_CLIENT_GCC_NR : gpc_client_t1[tpc % ARRAY_SIZE(gpc_client_t1)],
+		.gpc = gpc,
+		.type = ev->fault_type,
+		.grid = g,
+	};
+	if (!(ev->port == SM_PORT_GCC ? g->space.replay_gcc : g->space.replay_tex)) {
+		gr_fatal(gpu, g, &p);
+		return;
+	}
+	/* a miss on a page that the same client has reported already is not reported again */
+	for (unsigned int i = 0; i < gr->nr_parked; i++)
+		if (gr->parked[i].inst == p.inst && gr->parked[i].page == p.page && gr->parked[i].access == p.access &&
+		    gr->parked[i].client == p.client && gr->parked[i].gpc == p.gpc)
+			return;
+	f = (struct mmu_fault){
+		.inst = p.inst,
+		.inst_ap = g->space.inst_ap,
+		.va = p.page,
+		.access = p.access,
+		.type = p.type,
+		.client = p.client,
+		.gpc = p.gpc,
+		.engine = gr_engine(gpu)->fault_id,
+	};
+	/* dropped for want of room: it comes again after the next replay */
+	if (!fault_post_replayable(gpu, &f))
+		return;
+	if (gr->nr_parked < GR_MAX_PARKED)
+		gr->parked[gr->nr_parked++] = p;
+}
+
+static void gr_event(struct gpu *gpu, const struct sm_event *ev, bool faults)
+{
+	switch (ev->type) {
+	case SM_EVENT_FAULT:
+		if (faults)
+			gr_shader_fault(gpu, ev);
+		break;
+	case SM_EVENT_DONE:
+		if (gr_grid_live(gpu->gr, ev->cookie))
+			gr_grid_done(gpu, ev->cookie);
+		break;
+	case SM_EVENT_EXCEPTION:
+		if (gr_grid_live(gpu->gr, ev->cookie))
+			gr_mp_exception(gpu, ev);
+		break;
+	}
+}
+
+/* Take the shader cores' events; @faults: also report their faults.  Return: any was there. */
+static bool gr_drain(struct gpu *gpu, bool faults)
+{
+	struct sm_event ev[GR_EVENTS];
+	bool any = false;
+	int n;
+
+	while ((n = sm_poll_events(gpu->sm, ev, GR_EVENTS)) > 0) {
+		any = true;
+		for (int i = 0; i < n; i++)
+			gr_event(gpu, &ev[i], faults);
+	}
+	return any;
+}
+
+static void gr_count(struct gpu *gpu)
+{
+	struct sm_stats s;
+
+	sm_get_stats(gpu->sm, &s);
+	LEDGER_ADD(gpu, warp_instruction, s.warp_instructions - gpu->gr->stats.warp_instructions);
+	gpu->gr->stats = s;
+}
+
+void gr_replay(struct gpu *gpu)
+{
+	struct gr *gr = gpu->gr;
+
+	if (!gpu->sm)
+		return;
+	pthread_rwlock_wrlock(&gpu->sm_gate);
+	/* what has not been reported yet is retried like the rest, and reported then if need be */
+	gr_drain(gpu, false);
+	gr->nr_parked = 0;
+	sm_replay(gpu->sm);
+	pthread_rwlock_unlock(&gpu->sm_gate);
+	gpu_kick(gpu);
+}
+
+bool gr_cancel_targeted(struct gpu *gpu, bool hub, uint8_t gpc, uint8_t client)
+{
+	struct gr *gr = gpu->gr;
+	struct engine *e = gr_engine(gpu);
+
+	if (hub || !gpu->sm)
+		return false;	/* no hub client of Pascal parks */
+	gr_drain(gpu, true);
+	for (unsigned int i = 0; i < gr->nr_parked; i++) {
+		struct gr_parked p = gr->parked[i];
+
+		if (p.gpc != gpc || p.client != client)
+			continue;
+		if (e->resident && e->resident->space.inst != p.inst)
+			continue;
+		gr_fatal(gpu, p.grid, &p);
+		gr_forget_parked(gr, p.grid);
+		return true;
+	}
+	return false;
+}
+
+/* Context */
+
+static bool gr_image_va(struct gpu *gpu, enum aperture ap, uint64_t inst, uint64_t *va)
+{
+	uint32_t p[2];
+
+	if (mem_read(gpu, CLIENT_FECS, ap, inst + INST_GR_CTX, p, sizeof(p)))
+		return false;
+	/* bit 2 says virtual (nouveau gk104_ectx_bind()); the address is page aligned */
+	*va = ((uint64_t)p[1] << 32 | p[0]) & ~0xfffull;
+	return true;
+}
+
+static void gr_ctx_default(struct gr_ctx *ctx)
+{
+	memset(ctx, 0, sizeof(*ctx));
+	ctx->magic = GR_CTX_MAGIC;
+	ctx->version = GR_CTX_VERSION;
+}
+
+static enum mmu_fault_type gr_image_write(struct gpu *gpu, const struct mmu_space *sp, uint64_t va,
+					  const struct gr_ctx *ctx, uint64_t *fault_va)
+{
+	return mmu_write(gpu, sp, TLB_HUB, CLIENT_FECS, va + GR_CTX_OFFSET, ctx, sizeof(*ctx), fault_va);
+}
+
+static void gr_show_classes(struct gpu *gpu)
+{
+	for (unsigned int i = 0; i < FIFO_SUBCH; i++)
+		hw_set(gpu, GR_OBJECT + i * 4, gpu->gr->ctx.subch_class[i]);
+}
+
+static bool gr_load(struct gpu *gpu, struct engine *e, struct channel *ch)
+{
+	struct gr *gr = gpu->gr;
+	uint64_t va, fault_va = 0;
+	enum mmu_fault_type t = MMU_FAULT_UNBOUND_INST;
+
+	if (gr->paused)
+		return false;
+	if (gr_image_va(gpu, ch->space.inst_ap, ch->space.inst, &va))
+		t = mmu_read(gpu, &ch->space, TLB_HUB, CLIENT_FECS, va + GR_CTX_OFFSET, &gr->ctx, sizeof(gr->ctx),
+			     &fault_va);
+	if (t != MMU_OK) {
+		gr->ctx_loaded = false;
+		e->resident = ch;
+		gr_fault(gpu, ch, FIFO_CLIENT_FECS, fault_va, MMU_READ, t);
+		return false;
+	}
+	if (gr->ctx.magic != GR_CTX_MAGIC || gr->ctx.version != GR_CTX_VERSION) {
+		gpu_log(gpu, 0, "channel %u: context image at %#llx is not one that FECS saved", ch->id,
+			(unsigned long long)va);
+		gr_ctx_default(&gr->ctx);
+	}
+	gr->ctx_loaded = true;
+	gr->bound_inst = 0;
+	gr_show_classes(gpu);
+	LEDGER(gpu, ctx_switch);
+	return true;
+}
+
+static bool gr_busy(const struct gr *gr)
+{
+	return gr->grids || gr->wedged || mme_waits_for_engine(&gr->ctx.mme);
+}
+
+static bool gr_save(struct gpu *gpu, struct engine *e, struct channel *ch)
+{
+	struct gr *gr = gpu->gr;
+	uint64_t va, fault_va = 0;
+	enum mmu_fault_type t = MMU_FAULT_UNBOUND_INST;
+
+	if (gr->paused || gr_busy(gr) || hw_get(gpu, GR_INTR))
+		return false;
+	if (!gr->ctx_loaded)
+		return true;
+	if (gr_image_va(gpu, ch->space.inst_ap, ch->space.inst, &va))
+		t = gr_image_write(gpu, &ch->space, va, &gr->ctx, &fault_va);
+	if (t != MMU_OK) {
+		gr_fault(gpu, ch, FIFO_CLIENT_FECS, fault_va, MMU_WRITE, t);
+		return false;
+	}
+	gr->ctx_loaded = false;
+	return true;
+}
+
+void gr_ctxsw_pause(struct gpu *gpu)
+{
+	gpu->gr->paused = true;
+}
+
+void gr_ctxsw_resume(struct gpu *gpu)
+{
+	gpu->gr->paused = false;
+	gpu_kick(gpu);
+}
+
+int gr_ctxsw_bind(struct gpu *gpu, uint64_t inst)
+{
+	struct gr *gr = gpu->gr;
+	struct engine *e = gr_engine(gpu);
+
+	if (!inst) {
+		gr->bound_inst = 0;
+		return 0;
+	}
+	if (e && e->resident)
+		return -EBUSY;
+	gr_ctx_default(&gr->ctx);
+	gr->bound_inst = inst;
+	return 0;
+}
+
+int gr_golden_save(struct gpu *gpu, uint64_t inst)
+{
+	struct gr *gr = gpu->gr;
+	struct mmu_space sp;
+	uint64_t va, fault_va;
+
+	if (gr->bound_inst && gr->bound_inst != inst)
+		return -EFAULT;
+	if (mmu_space_load(gpu, AP_VRAM, inst, &sp) || !gr_image_va(gpu, AP_VRAM, inst, &va))
+		return -EFAULT;
+	if (!gr_engine(gpu)->resident)
+		gr_ctx_default(&gr->ctx);
+	return gr_image_write(gpu, &sp, va, &gr->ctx, &fault_va) == MMU_OK ? 0 : -EFAULT;
+}
+
+uint32_t gr_current_inst(struct gpu *gpu)
+{
+	struct engine *e = gpu->fifo ? gr_engine(gpu) : NULL;
+
+	if (e && e->resident)
+		return BIT(31) | (uint32_t)(e->resident->space.inst >> 12);
+	if (gpu->gr && gpu->gr->bound_inst)
+		return BIT(31) | (uint32_t)(gpu->gr->bound_inst >> 12);
+	return 0;
+}
+
+/* Methods */
+
+static bool gr_class_known(const struct gpu *gpu, uint32_t cls)
+{
+	switch (cls) {
+	case 0x902d:
+	case 0xa140:
+		return true;
+	case 0xc097:
+	case 0xc0c0:
+		return gpu->cfg.chip == CHIP_GP100;
+	case 0xc197:
+	case 0xc1c0:
+		return gpu->cfg.chip != CHIP_GP100;
+	}
+	return false;
+}
+
+static enum method_result gr_method(struct gpu *gpu, struct engine *e, struct channel *ch, unsigned int subch,
+				    uint32_t cls, uint32_t mthd, uint32_t data)
+{
+	struct gr *gr = gpu->gr;
+
+	if (hw_get(gpu, GR_INTR) || gr->wedged)
+		return METHOD_BUSY;
+	if (!mthd) {
+		cls = data & 0xffff;
+		gr->ctx.subch_class[subch] = cls;
+		hw_set(gpu, GR_OBJECT + subch * 4, cls);
+		if (gr_class_known(gpu, cls))
+			return METHOD_DONE;
+		gr->ctx.subch_class[subch] = 0;
+		gr_trap(gpu, GR_INTR_ILLEGAL_CLASS, subch, mthd, data);
+		return METHOD_ERROR;
+	}
+	switch (gr->ctx.subch_class[subch]) {
+	case 0xc097:
+	case 0xc197:
+		return class_3d_method(gpu, ch, mthd, data);
+	case 0xc0c0:
+	case 0xc1c0:
+		return class_compute_method(gpu, ch, mthd, data);
+	case 0x902d:
+		return class_2d_method(gpu, ch, mthd, data);
+	case 0xa140:
+		return class_i2m_method(gpu, ch, mthd, data);
+	}
+	gr_trap(gpu, GR_INTR_ILLEGAL_CLASS, subch, mthd, data);
+	return METHOD_ERROR;
+}
+
+static bool gr_idle(struct gpu *gpu, struct engine *e)
+{
+	return !gr_busy(gpu->gr);
+}
+
+static enum step_result gr_engine_step(struct gpu *gpu, struct engine *e)
+{
+	struct gr *gr = gpu->gr;
+	struct channel *ch = e->resident;
+
+	if (!ch || !gr->ctx_loaded || !(gr->ctx.mme.active || gr->ctx.mme.send_valid) || hw_get(gpu, GR_INTR))
+		return STEP_IDLE;
+	if (mme_run(gpu, ch) == METHOD_BUSY)
+		return gr->ctx.mme.send_valid ? STEP_POLL : STEP_BUSY;
+	return STEP_IDLE;
+}
+
+/* The shader cores' side of a step; runs also while the engine is frozen by a fault. */
+static enum step_result gr_step(struct gpu *gpu)
+{
+	struct gr *gr = gpu->gr;
+	struct inject_arm arm;
+	enum step_result res = STEP_IDLE;
+
+	if (!gpu->sm)
+		return STEP_IDLE;
+	if (gpu->cfg.deterministic && gr->grids && !(inject_armed(gpu, INJECT_engine_hang, &arm) && arm.arg == 0)) {
+		if (sm_step(gpu->sm, GR_STEP_INSTRUCTIONS))
+			res = STEP_BUSY;
+	}
+	if (gr_drain(gpu, true)) {
+		gr_count(gpu);
+		res = STEP_BUSY;
+	}
+	return res;
+}
+
+void gr_reset(struct gpu *gpu)
+{
+	struct gr *gr = gpu->gr;
+	struct engine *e = gpu->fifo ? gr_engine(gpu) : NULL;
+
+	if (!gr)
+		return;
+	if (gpu->sm) {
+		sm_reset(gpu->sm);
+		gr_count(gpu);
+	}
+	while (gr->grids) {
+		struct gr_grid *g = gr->grids;
+
+		gr->grids = g->next;
+		free(g);
+	}
+	gr->nr_parked = 0;
+	gr->wedged = false;
+	gr->paused = false;
+	gr->ctx_loaded = false;
+	gr->bound_inst = 0;
+	mme_reset(&gr->ctx.mme);
+	if (e) {
+		e->resident = NULL;
+		e->unloading = false;
+		e->faulted = false;
+	}
+	hw_set(gpu, GR_INTR, 0);
+	hw_set(gpu, GR_TRAP, 0);
+	hw_set(gpu, GR_TRAP_GPCS, 0);
+	for (unsigned int g = 0; g < gr_gpcs(gpu); g++) {
+		hw_set(gpu, GPC_BASE(g) + GPC_TRAP, 0);
+		for (unsigned int t = 0; t < gr_gpc_tpcs(gpu, g); t++) {
+			hw_set(gpu, TPC_BASE(g, t) + SM_WARP_ESR, 0);
+			hw_set(gpu, TPC_BASE(g, t) + SM_GLOBAL_ESR, 0);
+		}
+	}
+	gr_intr_update(gpu);
+	gpu_kick(gpu);
+}
+
+static void gr_engine_reset(struct gpu *gpu, struct engine *e)
+{
+	gr_reset(gpu);
+}
+
+const struct engine_ops gr_engine_ops = {
+	.name = "graphics",
+	.load = gr_load,
+	.save = gr_save,
+	.method = gr_method,
+	.idle = gr_idle,
+	.step = gr_engine_step,
+	.reset = gr_engine_reset,
+};
+
+/* Registers */
+
+static void gr_intr_write(struct gpu *gpu, const struct hw_reg *reg, unsigned int i, uint32_t val)
+{
+	uint32_t v = hw_get(gpu, GR_INTR) & ~val;
+
+	/* a trap stays as long as a unit has one */
+	if (hw_get(gpu, GR_TRAP))
+		v |= GR_INTR_TRAP;
+	hw_set(gpu, GR_INTR, v);
+	gr_intr_update(gpu);
+	gpu_kick(gpu);
+}
+
+static void gr_intr_en_write(struct gpu *gpu, const struct hw_reg *reg, unsigned int i, uint32_t val)
+{
+	hw_set(gpu, GR_INTR_EN, val);
+	gr_intr_update(gpu);
+}
+
+static uint32_t gr_activity_read(struct gpu *gpu, const struct hw_reg *reg, unsigned int i)
+{
+	return gr_busy(gpu->gr) ? 1 : 0;
+}
+
+/* Bit 4 is a request that completes at once: nouveau gm200_gr_init_*, waits for it to clear. */
+static void gr_fe_config_write(struct gpu *gpu, const struct hw_reg *reg, unsigned int i, uint32_t val)
+{
+	hw_set(gpu, GR_FE_CONFIG, val & ~BIT(4));
+}
+
+static void gr_fe_control_write(struct gpu *gpu, const struct hw_reg *reg, unsigned int i, uint32_t val)
+{
+	hw_set(gpu, GR_FE_CONTROL, val);
+	gpu_kick(gpu);
+}
+
+static uint32_t tpc_trap_read(struct gpu *gpu, const struct hw_reg *reg, unsigned int i)
+{
+	uint32_t a = reg->addr + i * reg->stride - TPC_TRAP;
+
+	return hw_get(gpu, a + SM_WARP_ESR) || hw_get(gpu, a + SM_GLOBAL_ESR) ? TPC_TRAP_MP : 0;
+}
+
+#define GPC_REGS(g)                                                                                                \
+	{ .addr = GPC_BASE(g) + GPC_TRAP, .name = "GPC_TRAP", .flags = REG_W1C, .source = "nouveau gf100_gr_trap_gpc()" }, \
+	{ .addr = TPC_BASE(g, 0) + TPC_TRAP, .name = "TPC_TRAP", .flags = REG_RO, .count = GR_MAX_TPCS_PER_GPC,    \
+	  .stride = TPC_STRIDE, .source = "nouveau gf100_gr_trap_tpc()", .read = tpc_trap_read },                  \
+	{ .addr = TPC_BASE(g, 0) + SM_WARP_ESR, .name = "SM_HWW_WARP_ESR", .count = GR_MAX_TPCS_PER_GPC,           \
+	  .stride = TPC_STRIDE, .source = "nouveau gf100_gr_trap_mp()" },                                          \
+	{ .addr = TPC_BASE(g, 0) + SM_GLOBAL_ESR, .name = "SM_HWW_GLOBAL_ESR", .flags = REG_W1C,                   \
+	  .count = GR_MAX_TPCS_PER_GPC, .stride = TPC_STRIDE, .source = "nouveau gf100_gr_trap_mp()" }
+
+static const struct hw_reg gr_regs[] = {
+	{ .addr = GR_INTR, .name = "PGRAPH_INTR", .source = "nouveau gf100_gr_intr()", .write = gr_intr_write },
+	{ .addr = GR_TRAP, .name = "PGRAPH_TRAP", .flags = REG_W1C, .source = "nouveau gf100_gr_trap_intr()" },
+	{ .addr = GR_DATA_ERROR, .name = "PGRAPH_DATA_ERROR", .flags = REG_RO, .source = "nouveau gf100_gr_intr()" },
+	{ .addr = GR_TRAP_GPCS, .name = "PGRAPH_TRAP_GPCS", .flags = REG_W1C,
+	  .source = "nouveau gf100_gr_trap_intr()" },
+	{ .addr = GR_TRAP_EN, .name = "PGRAPH_TRAP_EN", .source = "nouveau gf100_gr_init()" },
+	{ .addr = GR_INTR_EN, .name = "PGRAPH_INTR_EN", .source = "nouveau gf100_gr_init()",
+	  .write = gr_intr_en_write },
+	{ .addr = GR_FE_CONTROL, .name = "PGRAPH_FE_CONTROL", .source = "nouveau gf100_gr_intr()",
+	  .write = gr_fe_control_write },
+	{ .addr = GR_ACTIVITY, .name = "PGRAPH_ACTIVITY", .flags = REG_RO, .source = "nouveau gf100_gr_wait_idle()",
+	  .read = gr_activity_read },
+	{ .addr = GR_STATUS, .name = "PGRAPH_STATUS", .flags = REG_RO, .source = "nouveau gf100_gr_wait_idle()" },
+	{ .addr = GR_TRAPPED_ADDR, .name = "PGRAPH_TRAPPED_ADDR", .source = "nouveau gf100_gr_intr()" },
+	{ .addr = GR_TRAPPED_DATA, .name = "PGRAPH_TRAPPED_DATA", .source = "nouveau gf100_gr_intr()" },
+	{ .addr = GR_FE_CONFIG, .name = "PGRAPH_FE_CONFIG", .source = "nouveau gf100_grctx_generate()",
+	  .write = gr_fe_config_write },
+	{ .addr = GR_OBJECT, .name = "PGRAPH_OBJECT", .count = FIFO_SUBCH, .stride = 4, .flags = REG_RO,
+	  .source = "nouveau gf100_gr_intr(): the class of a subchannel" },
+	{ .addr = 0x404490, .name = "PGRAPH_MACRO_STATUS", .source = "nouveau gf100_gr_trap_intr()" },
+	{ .addr = 0x404494, .name = "PGRAPH_MACRO_PC", .source = "nouveau gf100_gr_trap_intr()" },
+	{ .addr = 0x40449c, .name = "PGRAPH_MACRO_OP", .source = "nouveau gf100_gr_trap_intr()" },
+	{ .addr = 0x407020, .name = "PGRAPH_SKED_STATUS", .source = "nouveau gf100_gr_trap_intr()" },
+	GPC_REGS(0),
+	GPC_REGS(1),
+	GPC_REGS(2),
+	GPC_REGS(3),
+	GPC_REGS(4),
+	GPC_REGS(5),
+};
+
+static int gr_init(struct gpu *gpu)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int workers = gpu->cfg.sms < cores ? gpu->cfg.sms : (int)cores;
+
+	gpu->gr = calloc(1, sizeof(*gpu->gr));
+	if (!gpu->gr)
+		return -ENOMEM;
+	gr_ctx_default(&gpu->gr->ctx);
+	if (!sm_new)
+		return 0;
+	if (workers < 1)
+		workers = 1;
+	if (sm_new(gpu->cfg.sms, gpu->cfg.deterministic ? 0 : workers, &gr_sm_ops, gpu, &gpu->sm))
+		return -ENOMEM;
+	sm_set_wake(gpu->sm, op_wake);
+	return 0;
+}
+
+static void gr_fini(struct gpu *gpu)
+{
+	struct gr *gr = gpu->gr;
+
+	if (gpu->sm) {
+		sm_reset(gpu->sm);
+		sm_del(&gpu->sm);
+	}
+	while (gr && gr->grids) {
+		struct gr_grid *g = gr->grids;
+
+		gr->grids = g->next;
+		free(g);
+	}
+	free(gr);
+	gpu->gr = NULL;
+}
+
+static void gr_state(struct gpu *gpu, void (*put)(void *priv, const char *key, uint64_t val), void *priv)
+{
+	uint64_t n = 0;
+
+	for (const struct gr_grid *g = gpu->gr->grids; g; g = g->next)
+		n++;
+	put(priv, "gr.grids", n);
+	put(priv, "gr.parked", gpu->gr->nr_parked);
+	put(priv, "gr.wedged", gpu->gr->wedged);
+	put(priv, "gr.current", gr_current_inst(gpu));
+}
+
+const struct hw_block hw_gr = {
+	.name = "PGRAPH",
+	.base = 0x400000,
+	.size = 0x9000,
+	.regs = gr_regs,
+	.nr_regs = ARRAY_SIZE(gr_regs),
+	.init = gr_init,
+	.fini = gr_fini,
+	.reset = gr_reset,
+	.step = gr_step,
+	.state = gr_state,
+};
