@@ -40,9 +40,12 @@ REPORT = re.compile(
 FATAL = re.compile(r"Kernel panic|\bBUG: |\bOops|general protection fault|soft lockup|hard LOCKUP")
 FATAL_GRACE = 45
 
+# Directories of failed runs that are kept.
+KEPT_RUNS = 20
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1
-MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC = 1, 32, 4096, 16384
+MS_BIND, MS_REC = 4096, 16384
 
 
 class Failure(Exception):
@@ -57,13 +60,12 @@ def say(text):
     print(f"run: {text}", file=sys.stderr, flush=True)
 
 
-def bind(source, target, writable=False):
-    """Bind-mounts source at target, read-only unless told otherwise."""
-    if LIBC.mount(source.encode(), target.encode(), None, MS_BIND, None):
+def bind(source, target, recursive=False):
+    """Bind-mounts source at target, read-only."""
+    if LIBC.mount(source.encode(), target.encode(), None, MS_BIND | (MS_REC if recursive else 0), None):
         raise Failure(f"cannot mount {source} at {target}: {os.strerror(ctypes.get_errno())}")
-    if not writable:
-        # keeps the flags that the name space locks (nosuid, nodev); mount(8) knows how
-        subprocess.run(["mount", "-o", "remount,bind,ro", target], stderr=subprocess.DEVNULL, check=False)
+    # mount(8) keeps the flags that the name space locks (nosuid, nodev)
+    subprocess.run(["mount", "-o", "remount,bind,ro", target], stderr=subprocess.DEVNULL, check=False)
 
 
 def parse_size(text):
@@ -138,7 +140,8 @@ class Machine:
         self.cache = env["NVSVM_CACHE"]
         with open("/etc/nouveau-svm-abi", encoding="ascii") as file:
             self.abi = file.read().strip()
-        self.run_dir = os.path.join(self.top, "build", f"run-{os.getpid()}")
+        self.runs = os.path.realpath(env.get("NVSVM_RUNS") or os.path.join(self.top, "build"))
+        self.run_dir = os.path.join(self.runs, f"run-{os.getpid()}")
         self.log_path = os.path.join(self.run_dir, "dmesg")
         self.sockets = None
         self.children = []      # (name, Popen), in the order of their start
@@ -199,17 +202,24 @@ class Machine:
             for name in os.listdir(self.modules):
                 if name.startswith("modules.") and os.path.exists(f"{modules}/{name}"):
                     bind(os.path.join(self.modules, name), f"{modules}/{name}")
-        if LIBC.mount(b"/usr/lib/modules", f"{root}/usr/lib/modules".encode(), None, MS_BIND | MS_REC, None):
-            raise Failure("cannot mount the kernel's modules")
-        bind(self.top, f"{root}/mnt/src")
+        bind("/usr/lib/modules", f"{root}/usr/lib/modules", recursive=True)
+        bind(self.top, f"{root}/mnt/src", recursive=True)
         bind(self.run_dir, f"{root}/mnt/run")
         firmware = os.path.join(self.top, "build", "firmware", "nvidia")
         if os.path.isdir(firmware):
             bind(firmware, f"{root}/usr/lib/firmware/nvidia")
         return root
 
+    def sweep_runs(self):
+        """Logs of failed runs stay for reading; the oldest of many go."""
+        old = [os.path.join(self.runs, name) for name in os.listdir(self.runs)
+               if re.fullmatch(r"run-\d+", name) and not os.path.exists(f"/proc/{name[4:]}")]
+        for path in sorted(old, key=os.path.getmtime)[:-KEPT_RUNS]:
+            shutil.rmtree(path, ignore_errors=True)
+
     def write_run_dir(self):
         os.makedirs(self.run_dir, exist_ok=True)
+        self.sweep_runs()
         with open(os.path.join(self.run_dir, "command"), "w", encoding="utf-8") as file:
             file.write("exec " + shlex.join(self.opts.command) + "\n")
         with open(os.path.join(self.run_dir, "settings"), "w", encoding="utf-8") as file:
@@ -272,6 +282,8 @@ class Machine:
             # without the string features memset_io() becomes 8-byte writes; with them single bytes
             "-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm,-fsrs,-fzrm"]
         append = ["console=ttyS0", "loglevel=7", "panic=-1", "no_timer_check", "mitigations=off",
+                  # not needed here, and two seconds of every boot
+                  "apparmor=0", "audit=0", "lsm=", "cryptomgr.notests", "tsc=reliable",
                   "root=root", "rootfstype=virtiofs", "rw", "init=/mnt/src/vm/lib/guest-init"]
         argv = ["qemu-system-x86_64", *accel, "-name", "nouveau-svm", "-smp", str(opts.cpus), "-m", opts.mem,
                 "-object", f"memory-backend-memfd,id=mem,size={opts.mem},share=on",
@@ -575,9 +587,6 @@ def on_signal(number, _frame):
 
 def main():
     opts = options(sys.argv[1:])
-    if os.environ.get("NVSVM_PARSE_ONLY"):
-        print(opts.driver, os.path.realpath(opts.share) if opts.share else "", sep="\n")
-        return 0
     if opts.kernel == "debug":
         say("--kernel=debug comes with the driver; there is no debug kernel yet")
         return STATUS_MACHINE
