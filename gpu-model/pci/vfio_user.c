@@ -436,10 +436,15 @@ static void take_fds(struct vfu *v, struct msghdr *mh)
 	}
 }
 
-/* Size of the message at the buffer's offset @at, 0: not known yet; > VFU_MAX_MESSAGE or < VFU_HEADER: nonsense. */
+/* Size of the message at the buffer's offset @at, 0: not known yet, 1: nonsense. */
 static size_t message_size(const struct vfu *v, size_t at)
 {
-	return v->have - at < VFU_HEADER ? 0 : rd32(v->buf + at + 4);
+	uint32_t size;
+
+	if (v->have - at < VFU_HEADER)
+		return 0;
+	size = rd32(v->buf + at + 4);
+	return size < VFU_HEADER || size > VFU_MAX_MESSAGE ? 1 : size;
 }
 
 /*
@@ -510,8 +515,8 @@ static bool drain(struct vfu *v, int fd)
 		bool has_fds = v->nr_fds && v->fds_at == at;
 		size_t len;
 
-		if (size < VFU_HEADER || size > VFU_MAX_MESSAGE) {
-			gpu_log(v->gpu, 0, "vfio-user: a message of %zu bytes: hanging up", size);
+		if (size == 1) {
+			gpu_log(v->gpu, 0, "vfio-user: a message of %u bytes: hanging up", rd32(v->buf + at + 4));
 			return false;
 		}
 		if (v->have - at < size)
