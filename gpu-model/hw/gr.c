@@ -31,6 +31,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hw/fault.h"
@@ -283,8 +284,13 @@ static int op_write(void *priv, void *space, enum sm_port port, uint64_t va, con
 static uint64_t op_now(void *priv)
 {
 	const struct gpu *gpu = priv;
+	struct timespec ts;
 
-	return __atomic_load_n(&gpu->now_ns, __ATOMIC_RELAXED);
+	/* the device's time stands still between steps; a worker's clock must not, but for a trace */
+	if (gpu->trace || gpu->cfg.deterministic)
+		return __atomic_load_n(&gpu->now_ns, __ATOMIC_RELAXED);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec - gpu->clock_base;
 }
 
 static void op_wake(void *priv)
