@@ -14,7 +14,7 @@
 
 IGT_TEST_DESCRIPTION("Channels, their objects and the copy engine, without SVM.");
 
-#define LEN (1u << 18)	/* each word of VRAM that the CPU reads is a trap to the emulator */
+#define LEN (1u << 16)	/* each word of VRAM that the CPU reads is a trap to the emulator */
 
 static void open_dev(struct nv_dev *dev)
 {
