@@ -198,7 +198,8 @@ static struct table *get_table(struct gpu *gpu, struct mmu_count *c, uint64_t ad
 }
 
 /* What slot @slot of @t points to now, as address and kind.  Return: false for no table in VRAM. */
-static bool slot_target(struct gpu *gpu, const struct table *t, unsigned int slot, uint64_t *addr, enum kind *kind)
+static bool slot_target(struct gpu *gpu, const struct table *t, unsigned int slot, uint64_t *addr,
+			enum kind *kind)
 {
 	uint64_t e = slot_value(gpu, t, slot);
 

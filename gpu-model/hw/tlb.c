@@ -197,7 +197,8 @@ static struct leaf_set *leaf_set(struct tlb *t, unsigned int size, uint64_t pdb,
 	return &t->leaf[size][mix(page ^ pdb << 20) % LEAF_SETS];
 }
 
-static bool find_leaf(const struct leaf_set *set, uint64_t pdb, uint64_t page, uint64_t from, struct tlb_leaf *out)
+static bool find_leaf(const struct leaf_set *set, uint64_t pdb, uint64_t page, uint64_t from,
+		      struct tlb_leaf *out)
 {
 	bool found;
 	uint32_t seq;
