@@ -278,16 +278,18 @@ class Machine:
 
     def qemu_argv(self, file_systems):
         opts, run = self.opts, self.run_dir
-        accel = ["-accel", "kvm", "-cpu", "host"] if self.accel() == "kvm" else [
-            # without the string features memset_io() becomes 8-byte writes; with them single bytes
-            "-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm,-fsrs,-fzrm"]
+        if self.accel() == "kvm":
+            accel = ["-accel", "kvm" + (",kernel-irqchip=split" if opts.iommu else ""), "-cpu", "host"]
+        else:
+            # without the string features memset_io() makes 8-byte writes; with them single bytes
+            accel = ["-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm,-fsrs,-fzrm"]
         append = ["console=ttyS0", "loglevel=7", "panic=-1", "no_timer_check", "mitigations=off",
                   # not needed here, and two seconds of every boot
                   "apparmor=0", "audit=0", "lsm=", "cryptomgr.notests", "tsc=reliable",
                   "root=root", "rootfstype=virtiofs", "rw", "init=/mnt/src/vm/lib/guest-init"]
         argv = ["qemu-system-x86_64", *accel, "-name", "nouveau-svm", "-smp", str(opts.cpus), "-m", opts.mem,
                 "-object", f"memory-backend-memfd,id=mem,size={opts.mem},share=on",
-                "-machine", "q35,memory-backend=mem" + (",kernel-irqchip=split" if opts.iommu else ""),
+                "-machine", "q35,memory-backend=mem",
                 "-nodefaults", "-display", "none", "-vga", "none", "-no-reboot", "-no-user-config",
                 "-chardev", f"socket,id=log,path={self.sockets}/log", "-serial", "chardev:log",
                 "-qmp", f"unix:{self.sockets}/qmp,server=on,wait=off"]
