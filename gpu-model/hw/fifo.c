@@ -745,19 +745,20 @@ enum step_result fifo_step(struct gpu *gpu)
 
 	if (f->preempt_pending)
 		runlist_preempt_try(gpu);
+	for (unsigned int i = 0; i < f->nr_runlists; i++) {
+		if (!f->rl[i].present)
+			continue;
+		r = runlist_step(gpu, i);
+		if (r > res)
+			res = r;
+	}
+	/* after the runlists, so that work just handed over counts as work */
 	for (unsigned int i = 0; i < f->nr_engines; i++) {
 		struct engine *e = &f->engine[i];
 
 		if (e->faulted || !e->ops->step)
 			continue;
 		r = e->ops->step(gpu, e);
-		if (r > res)
-			res = r;
-	}
-	for (unsigned int i = 0; i < f->nr_runlists; i++) {
-		if (!f->rl[i].present)
-			continue;
-		r = runlist_step(gpu, i);
 		if (r > res)
 			res = r;
 	}

@@ -767,6 +767,9 @@ static enum step_result gr_engine_step(struct gpu *gpu, struct engine *e)
 	struct gr *gr = gpu->gr;
 	struct channel *ch = e->resident;
 
+	/* the shader cores' turn comes in gr_step() */
+	if (gpu->cfg.deterministic && gr->grids && !gr->wedged && !sm_stalled(gpu->sm))
+		return STEP_BUSY;
 	if (!ch || !gr->ctx_loaded || !(gr->ctx.mme.active || gr->ctx.mme.send_valid) || hw_get(gpu, GR_INTR))
 		return STEP_IDLE;
 	if (mme_run(gpu, ch) == METHOD_BUSY)
