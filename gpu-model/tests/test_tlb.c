@@ -199,6 +199,28 @@ static void cache_levels(void **state)
 	}
 }
 
+/*
+ * nouveau's gp100_vmm_pfn_clear() takes V away and leaves VOL: that is the form of a sparse page
+ * (gp100-mmu-format.pdf, VOL), and the TLB may keep it until the PTE is zero and invalidated again.
+ */
+static void half_cleared_is_sparse(void **state)
+{
+	struct mmu_xlat x;
+	uint64_t pte = h_pte(AP_SYS_COH, H_IOVA, PTE_VOL);
+
+	h_set_pte(&h, &s, VA, 12, pte);
+	assert_at(&s, TLB_GPC, VA, H_IOVA);
+	h_set_pte(&h, &s, VA, 12, pte & ~PTE_VALID);
+	h_invalidate(&h, &s, 1 | LEVEL(1u));
+	assert_int_equal(mmu_translate(h.gpu, &s.sp, TLB_GPC, CLIENT_SM_TEX, VA, MMU_WRITE, &x), MMU_OK);
+	assert_true(x.sparse);
+	h_set_pte(&h, &s, VA, 12, 0);
+	assert_int_equal(mmu_translate(h.gpu, &s.sp, TLB_GPC, CLIENT_SM_TEX, VA, MMU_WRITE, &x), MMU_OK);
+	assert_true(x.sparse);
+	h_invalidate(&h, &s, 1 | LEVEL(1u));
+	assert_int_equal(at(&s, TLB_GPC, VA, MMU_WRITE), FAULTS(MMU_FAULT_PTE));
+}
+
 /* nouveau's way: a flush limited to PTEs while no directory changed finds nothing. */
 static void pte_only_is_enough(void **state)
 {
@@ -619,7 +641,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(stale_until_invalidate), T(scope_one_pdb), T(scope_all_pdb), T(scope_hub),
 		T(hub_scope_without_change), T(stale_write), T(cache_levels), T(pte_only_is_enough),
-		T(one_va), T(refused_forms), T(replay_drops_all), T(status), L(late_completion),
+		T(half_cleared_is_sparse), T(one_va), T(refused_forms), T(replay_drops_all), T(status), L(late_completion),
 		L(late_by_seed), L(late_full), T(reset_drops), T(capacity), T(iova_generation), T(concurrent),
 		T(count_thp), T(count_each_size), T(count_filled_before_linked), T(count_late_channel), T(count_two_channels),
 		T(count_not_bars), T(count_reuse), T(count_hostile),
