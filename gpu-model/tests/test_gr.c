@@ -1,0 +1,667 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Graphics engine: classes, inline data, report semaphores, grids and their
+ * faults, replay and cancel, context switches, time slices, traps.
+ */
+#include <stdlib.h>
+
+#include "chan_harness.h"
+#include "hw/fault.h"
+
+#define CODE 0x8000u		/* offsets in the data area */
+#define QMD 0x9000u
+#define FAULT_VA 0x7f0000000000ull
+
+static struct harness h;
+static struct chan c, d;
+
+static int setup(void **state)
+{
+	struct chan *list[2] = { &c, &d };
+
+	h_new(&h, NULL);
+	c_host_init(&h);
+	c_new(&h, &c, 3, 0);
+	c_new(&h, &d, 4, 0);
+	c_runlist(&h, 0, list, 2);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	h_del(&h);
+	return 0;
+}
+
+/* Longer than a time slice (1 ms), so that each channel had its turn. */
+static void run_slices(void)
+{
+	for (int i = 0; i < 20; i++) {
+		gpu_run(h.gpu, 20);
+		usleep(300);
+	}
+}
+
+static void objects(struct chan *k)
+{
+	p_1(k, 0, 0, 0xc197);
+	p_1(k, 1, 0, 0xc1c0);
+	p_1(k, 2, 0, 0xa140);
+	p_1(k, 3, 0, 0x902d);
+	p_1(k, 4, 0, 0xc1b5);
+}
+
+static void classes(void **state)
+{
+	objects(&c);
+	p_sema(&c, 0, 1, SEM_REL4);
+	p_kick(&c);
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	assert_int_equal(c_data(&c, 0), 1);
+	assert_int_equal(reg(&c, 0x400100), 0);
+	assert_int_equal(reg(&c, 0x404200), 0xc197);
+	assert_int_equal(reg(&c, 0x404204), 0xc1c0);
+	assert_int_equal(reg(&c, 0x409b00), 0x80000000u | (uint32_t)(c.s.inst >> 12));
+}
+
+static void illegal_class(void **state)
+{
+	regw(&c, 0x000160, 0xffffffff);
+	p_1(&c, 0, 0, 0xb197);
+	p_1(&c, 0, 0x1234, 0);
+	p_sema(&c, 0, 1, SEM_REL4);
+	p_kick(&c);
+	c_run(&c);
+	assert_int_equal(reg(&c, 0x400100), 0x20);
+	assert_int_equal(reg(&c, 0x000100) & BIT(12), BIT(12));
+	assert_int_equal(reg(&c, 0x400704) & 0x3ffc, 0);
+	assert_int_equal(reg(&c, 0x400708), 0xb197);
+	assert_int_equal(c_data(&c, 0), 0);
+	regw(&c, 0x400100, 0x20);
+	regw(&c, 0x400500, 0x10001);
+	c_run(&c);
+	/* the next method has no object either */
+	assert_int_equal(reg(&c, 0x400100), 0x20);
+	assert_int_equal(reg(&c, 0x400704) & 0x3ffc, 0x1234);
+	regw(&c, 0x400100, 0x20);
+	regw(&c, 0x400500, 0x10001);
+	c_run(&c);
+	assert_int_equal(c_data(&c, 0), 1);
+	assert_int_equal(reg(&c, 0x000100) & BIT(12), 0);
+}
+
+/* Inline data of @n bytes to @va through subchannel @subch. */
+static void inline_data(struct chan *k, unsigned int subch, uint64_t va, uint32_t pitch, uint32_t n, uint32_t lines,
+			uint32_t launch)
+{
+	p_inc(k, subch, 0x180, 5);
+	p(k, n);
+	p(k, lines);
+	p(k, va >> 32);
+	p(k, (uint32_t)va);
+	p(k, pitch);
+	p_1(k, subch, 0x1b0, launch);
+	p(k, 3u << 29 | (n + 3) / 4 * lines << 16 | subch << 13 | 0x1b4 >> 2);
+	for (uint32_t i = 0; i < (n + 3) / 4 * lines; i++)
+		p(k, 0x01010101u * (i + 1));
+}
+
+static void inline_to_memory(void **state)
+{
+	objects(&c);
+	memset(h.gpu->vram + c.data, 0xff, 0x400);
+	inline_data(&c, 2, C_DATA + 1, 0, 9, 1, 0x1001);
+	inline_data(&c, 1, C_DATA + 0x40, 0x10, 6, 3, 0x41);
+	inline_data(&c, 0, C_DATA + 0x100, 0, 4, 1, 0x1);
+	/* with a semaphore */
+	p_inc(&c, 2, 0x1dc, 3);
+	p(&c, C_DATA >> 32);
+	p(&c, (uint32_t)C_DATA + 0x200);
+	p(&c, 0x99);
+	inline_data(&c, 2, C_DATA + 0x210, 0, 4, 1, 1 | 2 << 4 | 1 << 12);
+	p_kick(&c);
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	assert_int_equal(c_data(&c, 0), 0x010101ff);
+	assert_int_equal(c_data(&c, 4), 0x02020201);
+	assert_int_equal(c_data(&c, 8), 0xffff0302);
+	assert_int_equal(c_data(&c, 0x40), 0x01010101);
+	assert_int_equal(c_data(&c, 0x44), 0xffff0202);
+	assert_int_equal(c_data(&c, 0x50), 0x03030303);
+	assert_int_equal(c_data(&c, 0x60), 0x05050505);
+	assert_int_equal(c_data(&c, 0x64), 0xffff0606);
+	assert_int_equal(c_data(&c, 0x100), 0x01010101);
+	assert_int_equal(c_data(&c, 0x200), 0x99);
+	assert_int_equal(c_data(&c, 0x204), 0xffffffff);
+}
+
+static void expect_gr_fault(struct chan *k, uint64_t va, unsigned int client, unsigned int hub, unsigned int access)
+{
+	uint32_t type = reg(k, 0x00280c);
+
+	assert_int_equal(reg(k, 0x00259c), BIT(0));
+	assert_int_equal(reg(k, 0x002800), k->s.inst >> 12);
+	assert_int_equal(reg(k, 0x002804), (uint32_t)va & ~0xfffu);
+	assert_int_equal(reg(k, 0x002808), va >> 32);
+	assert_int_equal(type >> 8 & 0x7f, client);
+	assert_int_equal(type >> 20 & 1, hub);
+	assert_int_equal(type >> 16 & 7, access);
+	assert_int_equal(reg(k, 0x002640) & 0xc0003fff, 0xc0003000u | k->tsg);
+	assert_int_equal(h_count(&h, LEDGER_fault_replayable), 0);
+}
+
+/* The front end's faults are fatal, though the address space replays faults of the shader cores. */
+static void inline_fault(void **state)
+{
+	objects(&c);
+	inline_data(&c, 2, FAULT_VA, 0, 4, 1, 1);
+	p_kick(&c);
+	c_run(&c);
+	expect_gr_fault(&c, FAULT_VA, 0x04, 1, 1);
+}
+
+static void report(struct chan *k, unsigned int subch, uint64_t va, uint32_t payload, uint32_t op)
+{
+	p_inc(k, subch, 0x1b00, 4);
+	p(k, va >> 32);
+	p(k, (uint32_t)va);
+	p(k, payload);
+	p(k, op);
+}
+
+static void report_semaphores(void **state)
+{
+	objects(&c);
+	memset(h.gpu->vram + c.data, 0xff, 0x100);
+	report(&c, 0, C_DATA, 0x11, 0x1000f010);	/* Mesa's fence */
+	report(&c, 1, C_DATA + 0x10, 0x22, 0);		/* four words */
+	report(&c, 0, C_DATA + 0x20, 5, BIT(3) | 0x10000000);	/* add */
+	report(&c, 0, C_DATA + 0x30, 7, BIT(20) | 0x10000000);	/* awaken */
+	p_kick(&c);
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	assert_int_equal(c_data(&c, 0), 0x11);
+	assert_int_equal(c_data(&c, 4), 0xffffffff);
+	assert_int_equal(c_data(&c, 0x10), 0x22);
+	assert_int_equal(c_data(&c, 0x14), 0);
+	assert_true(h_vram64(&h, c.data + 0x18) <= gpu_now(h.gpu));
+	assert_int_equal(c_data(&c, 0x20), 4);
+	assert_int_equal(c_data(&c, 0x30), 7);
+	assert_int_equal(reg(&c, 0x002100) & BIT(31), BIT(31));
+}
+
+static void report_acquire_and_fault(void **state)
+{
+	objects(&c);
+	report(&c, 0, C_DATA, 3, 1);
+	report(&c, 0, C_DATA + 4, 1, 0x10000000);
+	report(&c, 0, 0x20000000, 1, 0x10000000);
+	p_kick(&c);
+	gpu_run(h.gpu, 50);
+	assert_int_equal(c_data(&c, 4), 0);
+	c_wr(&c, c.data, 3);
+	c_run(&c);
+	assert_int_equal(c_data(&c, 4), 1);
+	expect_gr_fault(&c, 0x20000000, 0x04, 1, 1);
+}
+
+static void constant_buffer(void **state)
+{
+	objects(&c);
+	p_inc(&c, 0, 0x2380, 3);
+	p(&c, 0x100);
+	p(&c, C_DATA >> 32);
+	p(&c, (uint32_t)C_DATA);
+	p(&c, 5u << 29 | 4 << 16 | 0x238c >> 2);
+	p(&c, 0x20);
+	p(&c, 1);
+	p(&c, 2);
+	p(&c, 3);
+	p_kick(&c);
+	c_run(&c);
+	assert_int_equal(c_data(&c, 0x20), 1);
+	assert_int_equal(c_data(&c, 0x24), 2);
+	assert_int_equal(c_data(&c, 0x28), 3);
+}
+
+/* SM6x code: groups of a scheduling word and three instructions. */
+struct code {
+	uint64_t w[64];
+	unsigned int n;
+};
+
+static void emit(struct code *k, uint64_t insn)
+{
+	if (k->n % 4 == 0)
+		k->w[k->n++] = 0;
+	k->w[k->n++] = insn;
+}
+
+static void mov32i(struct code *k, unsigned int r, uint32_t imm)
+{
+	emit(k, 0x0100ull << 48 | (uint64_t)imm << 20 | 0xf000 | 7ull << 16 | r);
+}
+
+static void st32(struct code *k, unsigned int a, unsigned int r)
+{
+	emit(k, 0xbc1ull << 52 | 4ull << 53 | 7ull << 16 | (uint64_t)a << 8 | r);
+}
+
+static void finish(struct code *k)
+{
+	emit(k, 0xe300ull << 48 | 7ull << 16 | 0xf);
+	while (k->n % 4)
+		emit(k, 0x50b0ull << 48 | 7ull << 16 | 0xf00);
+}
+
+/* A grid of one thread: @code at CODE, launched on subchannel 1. */
+static void grid(struct chan *k, const struct code *code)
+{
+	uint32_t q[64] = { 0 };
+
+	memcpy(h.gpu->vram + k->data + CODE, code->w, code->n * 8);
+	q[8] = 0;				/* PROGRAM_OFFSET */
+	q[12] = 1;				/* CTA_RASTER_WIDTH */
+	q[13] = 1;
+	q[14] = 1;
+	q[18] = 1 << 16;			/* CTA_THREAD_DIMENSION0 */
+	q[19] = 1 << 16 | 1;
+	q[30] = 16u << 24;			/* REGISTER_COUNT */
+	q[31] = 0x800;				/* CRS */
+	memcpy(h.gpu->vram + k->data + QMD, q, sizeof(q));
+	p_inc(k, 1, 0x1608, 2);
+	p(k, (C_DATA + CODE) >> 32);
+	p(k, (uint32_t)(C_DATA + CODE));
+	p_1(k, 1, 0x77c, 0xff000000);
+	p_1(k, 1, 0x214, 0xfe000000);
+	p_1(k, 1, 0x2b4, (uint32_t)((C_DATA + QMD) >> 8));
+	p_1(k, 1, 0x2bc, 3);
+}
+
+static void store_kernel(struct code *k, uint64_t va, uint32_t v)
+{
+	memset(k, 0, sizeof(*k));
+	mov32i(k, 0, (uint32_t)va);
+	mov32i(k, 1, va >> 32);
+	mov32i(k, 2, v);
+	st32(k, 0, 2);
+	finish(k);
+}
+
+static void compute(void **state)
+{
+	struct code k;
+
+	objects(&c);
+	store_kernel(&k, C_DATA + 0x40, 0xcafe);
+	grid(&c, &k);
+	p_1(&c, 1, 0x110, 0);
+	report(&c, 0, C_DATA, 1, 0x1000f010);
+	p_kick(&c);
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	assert_int_equal(c_data(&c, 0x40), 0xcafe);
+	assert_int_equal(c_data(&c, 0), 1);
+	assert_int_equal(h_count(&h, LEDGER_grid), 1);
+	assert_int_equal(h_count(&h, LEDGER_cta), 1);
+	assert_int_equal(h_count(&h, LEDGER_fault_replayable), 0);
+}
+
+static void qmd_refused(void **state)
+{
+	struct code k;
+
+	objects(&c);
+	store_kernel(&k, C_DATA + 0x40, 0xcafe);
+	grid(&c, &k);
+	c_wr(&c, c.data + QMD + 18 * 4, 0);	/* no threads */
+	p_sema(&c, 0, 1, SEM_REL4);
+	p_kick(&c);
+	c_run(&c);
+	assert_int_equal(reg(&c, 0x400100), 0x200000);
+	assert_int_equal(reg(&c, 0x400108), 0x100);
+	assert_int_equal(reg(&c, 0x407020) & 0x3fffffff, 0x800000);
+	regw(&c, 0x400108, 0x100);
+	regw(&c, 0x400100, 0x200000);
+	regw(&c, 0x400500, 0x10001);
+	c_run(&c);
+	assert_int_equal(c_data(&c, 0), 1);
+}
+
+static void qmd_fault(void **state)
+{
+	objects(&c);
+	p_1(&c, 1, 0x2b4, 0x20000000 >> 8);
+	p_1(&c, 1, 0x2bc, 3);
+	p_kick(&c);
+	c_run(&c);
+	expect_gr_fault(&c, 0x20000000, 0x1e, 1, 0);
+}
+
+/* The replayable buffer, as nouveau arms it: BAR2 is not enabled, so the address is VRAM's. */
+static uint64_t arm_fault_buffer(void)
+{
+	uint64_t at = h_alloc(&h, 0x2000);
+
+	hw_wr32(h.gpu, 0x002a74, (uint32_t)(at >> 32));
+	hw_wr32(h.gpu, 0x002a78, 256);
+	hw_wr32(h.gpu, 0x002a70, (uint32_t)at);
+	hw_wr32(h.gpu, 0x002a70, (uint32_t)at | 1);
+	return at;
+}
+
+static void replay(void)
+{
+	h_invalidate(&h, NULL, 0xb);
+}
+
+static void parked_kernel(struct chan *k)
+{
+	struct code code;
+
+	objects(k);
+	store_kernel(&code, FAULT_VA + 0x10, 0xbeef);
+	grid(k, &code);
+	p_sema(k, 0, 1, SEM_REL4);
+	p_kick(k);
+}
+
+static void replayable_fault(void **state)
+{
+	uint64_t buf = arm_fault_buffer(), page = h_alloc(&h, 4096);
+
+	parked_kernel(&c);
+	gpu_run(h.gpu, 500);
+	assert_int_equal(hw_rd32(h.gpu, 0x002a80), 1);
+	assert_int_equal(c_rd(&c, buf), (uint32_t)c.s.inst);
+	assert_int_equal(c_rd(&c, buf + 8), (uint32_t)FAULT_VA);
+	assert_int_equal(c_rd(&c, buf + 0xc), FAULT_VA >> 32);
+	assert_int_equal(c_rd(&c, buf + 0x18), 0);
+	assert_int_equal(c_rd(&c, buf + 0x1c) >> 31, 1);
+	assert_int_equal(c_rd(&c, buf + 0x1c) >> 16 & 0xf, 1);	/* write */
+	assert_int_equal(c_rd(&c, buf + 0x1c) >> 20 & 1, 0);	/* GPC */
+	assert_int_equal(c_rd(&c, buf + 0x1c) >> 8 & 0x7f, 1);	/* T1_0 */
+	assert_int_equal(c_data(&c, 0), 0);
+	/* a replay without a mapping raises it again */
+	hw_wr32(h.gpu, 0x002a7c, 1);
+	replay();
+	gpu_run(h.gpu, 500);
+	assert_int_equal(hw_rd32(h.gpu, 0x002a80), 2);
+	h_map(&h, &c.s, FAULT_VA, 12, AP_VRAM, page, 0);
+	hw_wr32(h.gpu, 0x002a7c, 2);
+	replay();
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	assert_int_equal(c_data(&c, 0), 1);
+	assert_int_equal(c_rd(&c, page + 0x10), 0xbeef);
+	assert_int_equal(h_count(&h, LEDGER_fault_fatal), 0);
+	assert_int_equal(h_findings(&h), 0);
+}
+
+static void fatal_without_replay(void **state)
+{
+	c_wr(&c, c.s.inst + 0x200, c_rd(&c, c.s.inst + 0x200) & ~0x30u);
+	parked_kernel(&c);
+	gpu_run(h.gpu, 500);
+	expect_gr_fault(&c, FAULT_VA, 0x01, 0, 1);
+	assert_int_equal(c_data(&c, 0), 0);
+}
+
+static void cancelled(void **state)
+{
+	arm_fault_buffer();
+	parked_kernel(&c);
+	gpu_run(h.gpu, 500);
+	assert_int_equal(hw_rd32(h.gpu, 0x002a80), 1);
+	assert_int_equal(hw_rd32(h.gpu, 0x409b00), 0x80000000u | (uint32_t)(c.s.inst >> 12));
+	assert_false(gr_cancel_targeted(h.gpu, false, 0, 0x0d));
+	assert_true(gr_cancel_targeted(h.gpu, false, 0, 0x01));
+	gpu_run(h.gpu, 500);
+	assert_int_equal(reg(&c, 0x00259c), 1);
+	assert_int_equal(reg(&c, 0x002804), (uint32_t)FAULT_VA);
+	assert_int_equal(c_data(&c, 0), 0);
+	/* the engine is back after its reset, for the other channel */
+	regw(&c, 0x002630, 1);
+	regw(&c, 0x800004 + c.id * 8, 0x800);
+	fifo_engine_reset(h.gpu, gr_engine(h.gpu));
+	c_runlist(&h, 0, &(struct chan *){ &d }, 1);
+	regw(&c, 0x00262c, 1);
+	regw(&c, 0x002630, 0);
+	{
+		struct code k;
+
+		objects(&d);
+		store_kernel(&k, C_DATA + 0x40, 0xcafe);
+		grid(&d, &k);
+		p_sema(&d, 0, 1, SEM_REL4);
+		p_kick(&d);
+		assert_int_equal(c_run(&d), STEP_IDLE);
+		assert_int_equal(c_data(&d, 0x40), 0xcafe);
+	}
+}
+
+/* A preempt of a channel parked on a fault stays pending until the replay. */
+static void preempt_parked(void **state)
+{
+	uint64_t page = h_alloc(&h, 4096);
+
+	arm_fault_buffer();
+	parked_kernel(&c);
+	gpu_run(h.gpu, 500);
+	assert_int_equal(reg(&c, 0x002640) & 0x1000e000, 0x2000);
+	regw(&c, 0x002634, 1u << 24 | c.tsg);
+	gpu_run(h.gpu, 500);
+	assert_int_equal(reg(&c, 0x002634) & BIT(20), BIT(20));
+	/* busy, CTXSW_SAVE, the group's id */
+	assert_int_equal(reg(&c, 0x002640) & 0x8000ffff, 0x8000d000u | c.tsg);
+	h_map(&h, &c.s, FAULT_VA, 12, AP_VRAM, page, 0);
+	replay();
+	gpu_run(h.gpu, 500);
+	assert_int_equal(reg(&c, 0x002634) & BIT(20), 0);
+	assert_int_equal(c_rd(&c, page + 0x10), 0xbeef);
+}
+
+/* While one channel is parked the other waits for the engine; host work and copies go on. */
+static void switch_waits_for_replay(void **state)
+{
+	uint64_t page = h_alloc(&h, 4096);
+	struct chan ce, *list[1] = { &ce };
+
+	arm_fault_buffer();
+	parked_kernel(&c);
+	gpu_run(h.gpu, 500);
+	objects(&d);
+	p_sema(&d, 0, 1, SEM_REL4);
+	p_kick(&d);
+	run_slices();
+	assert_int_equal(c_data(&d, 0), 0);
+	/* CTXSW_SWITCH, to d's group */
+	assert_int_equal(reg(&c, 0x002640) & 0xe000, 0xe000);
+	assert_int_equal(reg(&c, 0x002640) >> 16 & 0x1fff, 0x1000 | d.tsg);
+	assert_int_equal(reg(&c, 0x409b00), 0x80000000u | (uint32_t)(c.s.inst >> 12));
+	/* the copy engine of another runlist goes on */
+	c_new(&h, &ce, 9, 1);
+	c_runlist(&h, 1, list, 1);
+	p_1(&ce, 4, 0, 0xc1b5);
+	p_inc(&ce, 4, 0x240, 3);
+	p(&ce, C_DATA >> 32);
+	p(&ce, (uint32_t)C_DATA);
+	p(&ce, 6);
+	p_1(&ce, 4, 0x300, 1u << 3);
+	p_kick(&ce);
+	gpu_run(h.gpu, 500);
+	assert_int_equal(c_data(&ce, 0), 6);
+	h_map(&h, &c.s, FAULT_VA, 12, AP_VRAM, page, 0);
+	replay();
+	run_slices();
+	assert_int_equal(c_data(&d, 0), 1);
+	assert_int_equal(c_data(&c, 0), 1);
+	assert_true(h_count(&h, LEDGER_ctx_switch) >= 2);
+}
+
+/* Each channel finds its own state again, also over a loss of power. */
+static void context_switch(void **state)
+{
+	uint8_t *vram = malloc(64 * MiB);
+
+	assert_non_null(vram);
+	objects(&c);
+	p_inc(&c, 0, 0x2384, 2);
+	p(&c, C_DATA >> 32);
+	p(&c, (uint32_t)C_DATA);
+	p_kick(&c);
+	c_run(&c);
+	objects(&d);
+	p_inc(&d, 0, 0x2384, 2);
+	p(&d, C_DATA >> 32);
+	p(&d, (uint32_t)C_DATA + 0x100);
+	p_kick(&d);
+	c_run(&d);
+	regw(&c, 0x002634, 1u << 24 | d.tsg);
+	gpu_run(h.gpu, 100);
+	assert_int_equal(reg(&c, 0x002634) & BIT(20), 0);
+	assert_int_equal(reg(&c, 0x409b00), 0);
+	memcpy(vram, h.gpu->vram, 64 * MiB);
+	gpu_reset(h.gpu);
+	memcpy(h.gpu->vram, vram, 64 * MiB);
+	free(vram);
+	c_host_init(&h);
+	c_bind(&c);
+	c_bind(&d);
+	c_runlist(&h, 0, (struct chan *[]){ &c, &d }, 2);
+	p_1(&c, 0, 0x238c, 0);
+	p_1(&c, 0, 0x2390, 0xc);
+	p_kick(&c);
+	p_1(&d, 0, 0x238c, 0);
+	p_1(&d, 0, 0x2390, 0xd);
+	p_kick(&d);
+	c_run(&c);
+	assert_int_equal(c_data(&c, 0), 0xc);
+	assert_int_equal(c_data(&d, 0x100), 0xd);
+	assert_int_equal(c_data(&d, 0), 0);
+}
+
+/* A channel that never ends its work does not keep others from theirs. */
+static void time_slices(void **state)
+{
+	objects(&c);
+	p_sema(&c, 0, 1, 1);	/* an acquire without switch */
+	p_sema(&c, 4, 1, SEM_REL4);
+	p_kick(&c);
+	objects(&d);
+	p_sema(&d, 0, 1, SEM_REL4);
+	p_kick(&d);
+	for (int i = 0; i < 100 && !c_data(&d, 0); i++) {
+		gpu_run(h.gpu, 10);
+		usleep(200);
+	}
+	assert_int_equal(c_data(&d, 0), 1);
+	assert_int_equal(c_data(&c, 4), 0);
+	c_wr(&c, c.data, 1);
+	for (int i = 0; i < 100 && !c_data(&c, 4); i++) {
+		gpu_run(h.gpu, 10);
+		usleep(200);
+	}
+	assert_int_equal(c_data(&c, 4), 1);
+}
+
+/* An illegal instruction: the trap that nouveau decodes, then a switch times out. */
+static void mp_exception(void **state)
+{
+	struct code k = { 0 };
+
+	regw(&c, 0x000160, 0xffffffff);
+	objects(&c);
+	emit(&k, 0xfffull << 52);
+	finish(&k);
+	grid(&c, &k);
+	p_sema(&c, 0, 1, SEM_REL4);
+	p_kick(&c);
+	gpu_run(h.gpu, 500);
+	assert_int_equal(reg(&c, 0x400100), 0x200000);
+	assert_int_equal(reg(&c, 0x400108), 1u << 24);
+	assert_int_equal(reg(&c, 0x400118), 1);
+	assert_int_equal(reg(&c, 0x502c90), 0x10000);
+	assert_int_equal(reg(&c, 0x504508), 2);
+	assert_int_equal(reg(&c, 0x504648), 9);
+	/* what gf100_gr_trap_intr() writes */
+	regw(&c, 0x504648, 0);
+	regw(&c, 0x504650, 0);
+	regw(&c, 0x502c90, 0x10000);
+	regw(&c, 0x400118, 1);
+	regw(&c, 0x400108, 1u << 24);
+	regw(&c, 0x400100, 0x200000);
+	regw(&c, 0x400500, 0x10001);
+	assert_int_equal(reg(&c, 0x400100), 0);
+	gpu_run(h.gpu, 500);
+	assert_int_equal(c_data(&c, 0), 0);
+	/* the engine does not let go: NV_PFIFO_INTR_SCHED_ERROR, CTXSW_TIMEOUT */
+	regw(&c, 0x002a0c, 0x80000001);
+	regw(&c, 0x002634, 1u << 24 | c.tsg);
+	for (int i = 0; i < 100 && !(reg(&c, 0x002100) & BIT(8)); i++) {
+		usleep(100);
+		gpu_run(h.gpu, 10);
+	}
+	assert_int_equal(reg(&c, 0x002100) & BIT(8), BIT(8));
+	assert_int_equal(reg(&c, 0x00254c), 0x0a);
+	assert_int_equal(reg(&c, 0x002640) & 0x8000c000, 0x8000c000);
+	/* gf100_engn_mmu_fault_trigger() */
+	regw(&c, 0x002a30, 0x100);
+	assert_int_equal(reg(&c, 0x00259c), 1);
+	assert_int_equal(reg(&c, 0x002640) & BIT(30), BIT(30));
+	regw(&c, 0x002a30, 0);
+	regw(&c, 0x00259c, 1);
+	fifo_engine_reset(h.gpu, gr_engine(h.gpu));
+	gpu_run(h.gpu, 100);
+	assert_int_equal(reg(&c, 0x002634) & BIT(20), 0);
+	assert_int_equal(reg(&c, 0x002640), 0);
+}
+
+static void pause_holds_switches(void **state)
+{
+	objects(&c);
+	p_kick(&c);
+	c_run(&c);
+	gr_ctxsw_pause(h.gpu);
+	objects(&d);
+	p_sema(&d, 0, 1, SEM_REL4);
+	p_kick(&d);
+	gpu_run(h.gpu, 200);
+	assert_int_equal(c_data(&d, 0), 0);
+	assert_int_equal(reg(&c, 0x409b00), 0x80000000u | (uint32_t)(c.s.inst >> 12));
+	gr_ctxsw_resume(h.gpu);
+	run_slices();
+	assert_int_equal(c_data(&d, 0), 1);
+}
+
+static void golden_image(void **state)
+{
+	c_wr(&c, c.ctx + GR_CTX_OFFSET, 0);
+	assert_int_equal(gr_ctxsw_bind(h.gpu, c.s.inst), 0);
+	assert_int_equal(gr_current_inst(h.gpu), 0x80000000u | (uint32_t)(c.s.inst >> 12));
+	assert_int_equal(gr_golden_save(h.gpu, c.s.inst), 0);
+	assert_int_equal(gr_ctxsw_bind(h.gpu, 0), 0);
+	assert_int_equal(gr_current_inst(h.gpu), 0);
+	assert_int_equal(c_rd(&c, c.ctx + GR_CTX_OFFSET), GR_CTX_MAGIC);
+	assert_int_equal(c_rd(&c, c.ctx), 0);	/* the driver's page is the driver's */
+}
+
+static void no_context_image(void **state)
+{
+	c_wr(&c, c.s.inst + 0x210, 0);
+	objects(&c);
+	p_kick(&c);
+	c_run(&c);
+	assert_int_equal(reg(&c, 0x00259c), 1);
+	assert_int_equal(reg(&c, 0x00280c) >> 8 & 0x7f, 0x05);	/* FECS */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(classes), T(illegal_class), T(inline_to_memory), T(inline_fault), T(report_semaphores),
+		T(report_acquire_and_fault), T(constant_buffer), T(compute), T(qmd_refused), T(qmd_fault),
+		T(replayable_fault), T(fatal_without_replay), T(cancelled), T(preempt_parked),
+		T(switch_waits_for_replay), T(context_switch), T(time_slices), T(mp_exception),
+		T(pause_holds_switches), T(golden_image), T(no_context_image),
+	};
+
+	return cmocka_run_group_tests_name("gr", tests, NULL, NULL);
+}
