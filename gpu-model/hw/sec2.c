@@ -115,15 +115,18 @@ static void sec2_command(struct gpu *gpu, struct falcon *f, uint32_t at, struct 
 	}
 }
 
-static void cmdq_head_write(struct gpu *gpu, const struct hw_reg *reg, unsigned int i, uint32_t val)
+/*
+ * Work off the command queue.  The RTOS answers one command at a time and raises no second
+ * message interrupt before the host has cleared the first: nouveau's gp102_sec2_intr() reads the
+ * message and clears the interrupt after that, so an answer in between would be lost to it.
+ * Return: true while commands wait for that.
+ */
+static bool sec2_process(struct gpu *gpu)
 {
 	struct falcon *f = &gpu->units->sec2;
-	uint32_t tail = hw_get(gpu, SEC2_CMDQ_TAIL);
+	uint32_t tail = hw_get(gpu, SEC2_CMDQ_TAIL), head = hw_get(gpu, SEC2_CMDQ_HEAD);
 
-	hw_set(gpu, SEC2_CMDQ_HEAD, val);
-	if (!f->running)
-		return;
-	for (unsigned int n = 0; tail != val && n < CMDQ_MAX_COMMANDS; n++) {
+	for (unsigned int n = 0; f->running && tail != head && n < CMDQ_MAX_COMMANDS; n++) {
 		uint32_t at = tail - EMEM_BASE;
 		uint32_t word = falcon_emem_rd32(f, at);
 		struct msg_hdr cmd;
@@ -135,12 +138,28 @@ static void cmdq_head_write(struct gpu *gpu, const struct hw_reg *reg, unsigned 
 		}
 		if (cmd.size < sizeof(cmd) || at + cmd.size > CMDQ_SIZE) {
 			gpu_log(gpu, 1, "sec2: malformed command %08x", word);
+			tail = head;
 			break;
 		}
+		if (f->irqstat & FALCON_IRQ_SWGEN0)
+			break;
 		sec2_command(gpu, f, at, cmd);
 		tail += (cmd.size + 3u) & ~3u;
 	}
-	hw_set(gpu, SEC2_CMDQ_TAIL, val);
+	hw_set(gpu, SEC2_CMDQ_TAIL, tail);
+	return f->running && tail != head;
+}
+
+static void cmdq_head_write(struct gpu *gpu, const struct hw_reg *reg, unsigned int i, uint32_t val)
+{
+	hw_set(gpu, SEC2_CMDQ_HEAD, val);
+	if (sec2_process(gpu))
+		gpu_kick(gpu);
+}
+
+static enum step_result sec2_step(struct gpu *gpu)
+{
+	return gpu->units->sec2.ops && sec2_process(gpu) ? STEP_POLL : STEP_IDLE;
 }
 
 static void sec2_run(struct gpu *gpu, struct falcon *f, const char *fw)
@@ -189,4 +208,5 @@ const struct hw_block hw_sec2 = {
 	.regs = sec2_regs,
 	.nr_regs = ARRAY_SIZE(sec2_regs),
 	.reset = sec2_power_on,
+	.step = sec2_step,
 };
