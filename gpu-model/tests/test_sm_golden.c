@@ -21,8 +21,12 @@ static const char *golden_dir(void)
 	static const char *const tries[] = { "../shared/golden/sm6x", "../../shared/golden/sm6x",
 					     "/work/shared/golden/sm6x" };
 	const char *d = getenv("GOLDEN");
-	DIR *p;
+	DIR *p = d ? opendir(d) : NULL;
 
+	if (p)
+		closedir(p);
+	else
+		d = NULL;
 	for (size_t n = 0; !d && n < sizeof(tries) / sizeof(tries[0]); n++) {
 		p = opendir(tries[n]);
 		if (p) {

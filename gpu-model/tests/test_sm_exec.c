@@ -1,0 +1,1068 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Running warps: memory of all kinds and sizes, faults, replay and kill,
+ * exceptions, barriers, divergence, machine state, workers.  Programs are
+ * assembled here; each stores what is to be seen at AT_DATA.
+ */
+#include <math.h>
+
+#include "tests/sm_harness.h"
+
+#define OUT AT_DATA
+
+struct prog {
+	uint64_t w[256];
+	int n;
+};
+
+static void add(struct prog *p, uint64_t w)
+{
+	assert_true(p->n < 256);
+	p->w[p->n++] = w;
+}
+
+/* R2:R3 = VA + OUT + (tid.x + ctaid.x * block) * @size; R0 = tid.x, R1 = ctaid.x */
+static void prologue(struct prog *p, unsigned int block, unsigned int shift, uint32_t base)
+{
+	add(p, i_s2r(0, 0x21));
+	add(p, i_s2r(1, 0x25));
+	add(p, i_mov32(4, block));
+	add(p, enc(0x5a00, 4, 1, 4, 0));	/* imad r4 = r1 * r4 + r0 */
+	add(p, i_shl(4, 4, shift));
+	add(p, i_mov32(2, (uint32_t)(VA + base)));
+	add(p, i_iadd(2, 2, 4));
+	add(p, i_mov32(3, VA >> 32));
+}
+
+/* A branch whose target is not known yet: at(), then patch(). */
+static int hole(struct prog *p)
+{
+	add(p, 0);
+	return p->n - 1;
+}
+
+static void patch(struct prog *p, int where, unsigned int op, int to, int pred, bool not)
+{
+	uint64_t w = i_flow(op, place_of(where), place_of(to));
+
+	p->w[where] = guard(w, pred, not);
+}
+
+struct ctx {
+	struct plain *p;
+	struct sm_array *sm;
+	struct sm_launch l;
+};
+
+static void ctx_new(struct ctx *c, int workers, unsigned int grid, unsigned int block)
+{
+	c->p = plain_new();
+	c->l = plain_launch(c->p, grid, block);
+	assert_int_equal(sm_new(2, workers, &plain_ops, c->p, &c->sm), 0);
+}
+
+static uint64_t ctx_launch(struct ctx *c, const struct prog *p)
+{
+	plain_code(c->p, AT_CODE, p->w, p->n);
+	return sm_launch(c->sm, &c->l);
+}
+
+static void ctx_del(struct ctx *c)
+{
+	sm_del(&c->sm);
+	assert_null(c->sm);
+	assert_int_equal(c->p->begins, c->p->ends);
+	plain_del(c->p);
+}
+
+/* Run to the one DONE event. */
+static void ctx_done(struct ctx *c)
+{
+	struct sm_event ev[8];
+	int n = plain_run(c->sm, ev, 8);
+
+	for (int j = 0; j < n; j++)
+		if (ev[j].type != SM_EVENT_DONE)
+			print_error("event %d error %x pc %llx word %016llx va %llx\n", ev[j].type, ev[j].error,
+				    (unsigned long long)(ev[j].pc - VA), (unsigned long long)ev[j].word,
+				    (unsigned long long)ev[j].va);
+	assert_int_equal(n, 1);
+	assert_int_equal(ev[0].type, SM_EVENT_DONE);
+	assert_true(sm_idle(c->sm));
+	assert_false(sm_stalled(c->sm));
+}
+
+static void run(struct prog *p, struct ctx *c, unsigned int block)
+{
+	add(p, i_exit());
+	ctx_new(c, 0, 1, block);
+}
+
+/* isetp.<cond>.s32 p<d>, a, b */
+static uint64_t i_isetp(unsigned int d, unsigned int cond, unsigned int a, unsigned int b)
+{
+	return (enc(0x5b61, 0, a, b, 0) & ~0xffull) | d << 3 | 7 | fld(cond, 49) | fld(7, 39);
+}
+
+static uint64_t i_isetpi(unsigned int d, unsigned int cond, unsigned int a, int imm)
+{
+	return (enc(0x3661, 0, a, 0, 0) & ~0xffull) | d << 3 | 7 | fld(cond, 49) | fld(7, 39) |
+	       fld(imm & 0x7ffff, 20) | (imm < 0 ? bit(56) : 0);
+}
+
+#define LT 1
+#define EQ 2
+#define GT 4
+#define NE 5
+#define GE 6
+
+#define I_SYNC 0xf0f800000007000full
+#define I_BRK 0xe34000000007000full
+#define I_CONT 0xe35000000007000full
+#define I_RET 0xe32000000007000full
+#define I_BAR 0xf0a81b8000070000ull
+
+/* --- memory ------------------------------------------------------------------- */
+
+static void sizes(void **state)
+{
+	static const struct { int code, bytes, regs; } sz[] = {
+		{ 0, 1, 1 }, { 1, 1, 1 }, { 2, 2, 1 }, { 3, 2, 1 }, { 4, 4, 1 }, { 5, 8, 2 }, { 6, 16, 4 },
+	};
+
+	/* space: 0 LDG/STG, 1 LD/ST, 2 shared, 3 local, 4 LD in the shared window, 5 in the local window */
+	for (int space = 0; space < 6; space++)
+		for (size_t k = 0; k < 7; k++) {
+			struct prog p = { .n = 0 };
+			struct ctx c;
+			uint8_t *in, *out;
+			uint64_t off = 16;
+
+			prologue(&p, 32, 4, AT_DATA);
+			/* data in R8..R11 from in[]; out[] from R12..R15 after a round trip */
+			add(&p, i_ldg(8, 2, 0, 6));
+			add(&p, i_shl(16, 0, 4));
+			add(&p, i_mov32(17, 0));
+			if (space == 4 || space == 5)
+				add(&p, i_iadd(16, 16, RZ) | 0), add(&p, i_mov32(18, space == 4 ? 0xfe000000 : 0xff000000)),
+				add(&p, i_iadd(16, 16, 18));
+			for (int r = 12; r < 16; r++)
+				add(&p, i_mov32(r, 0));
+			switch (space) {
+			case 0:
+				add(&p, i_stg(8, 2, 0x8000, sz[k].code));
+				add(&p, i_ldg(12, 2, 0x8000, sz[k].code));
+				break;
+			case 1:
+				add(&p, 0xbc10000000070000ull | 8 | 2 << 8 | fld(0x8000, 20) | fld(sz[k].code, 53));
+				add(&p, 0x9c10000000070000ull | 12 | 2 << 8 | fld(0x8000, 20) | fld(sz[k].code, 53));
+				break;
+			case 2:
+				add(&p, 0xef58000000070000ull | 8 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 48));
+				add(&p, 0xef48000000070000ull | 12 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 48));
+				break;
+			case 3:
+				add(&p, 0xef50000000070000ull | 8 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 48));
+				add(&p, 0xef40000000070000ull | 12 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 48));
+				break;
+			default:
+				add(&p, 0xbc10000000070000ull | 8 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 53));
+				add(&p, 0x9c10000000070000ull | 12 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 53));
+			}
+			add(&p, i_stg(12, 2, 0x4000, 6));
+			run(&p, &c, 32);
+			c.l.shared_size = 1024;
+			c.l.local_low = 1024;
+			in = at(c.p, AT_DATA);
+			out = at(c.p, AT_DATA + 0x4000);
+			for (int j = 0; j < 512; j++)
+				in[j] = j * 37 + 200;
+			assert_true(ctx_launch(&c, &p) > 0);
+			ctx_done(&c);
+			for (int l = 0; l < 32; l++) {
+				uint8_t want[16] = { 0 };
+				int32_t v;
+
+				memcpy(want, in + 16 * l, sz[k].bytes);
+				v = sz[k].code == 1 ? (int8_t)want[0] : sz[k].code == 3 ? (int16_t)(want[0] | want[1] << 8) : 0;
+				if (v)
+					memcpy(want, &v, 4);
+				assert_memory_equal(out + 16 * l, want, 16);
+				if (space < 2) {
+					assert_memory_equal(in + 0x8000 + 16 * l, in + 16 * l, sz[k].bytes);
+					assert_int_equal(in[0x8000 + 16 * l + sz[k].bytes], sz[k].bytes < 16 ? 0 :
+							 l < 31 ? in[16 * l + 16] : 0);
+				}
+			}
+			ctx_del(&c);
+		}
+}
+
+static void ldc(void **state)
+{
+	struct prog p = { .n = 0 };
+	struct ctx c;
+	uint32_t *o, *cb;
+
+	prologue(&p, 32, 4, OUT);
+	add(&p, i_shl(8, 0, 2));
+	/* ldc.b32 r9, c[0][r8 + 0x40]; ldc.s8 r10, c[0][r0 + 0x40]; beyond the end: 0; mov c[7][4] */
+	add(&p, 0xef94000000070000ull | 9 | 8 << 8 | fld(0x40, 20));
+	add(&p, 0xef91000000070000ull | 10 | 0 << 8 | fld(0x40, 20));
+	add(&p, i_mov32(11, 0x10000));
+	add(&p, 0xef94000000070000ull | 11 | 11 << 8);
+	add(&p, i_stg(9, 2, 0, 4));
+	add(&p, i_stg(10, 2, 4, 4));
+	add(&p, i_stg(11, 2, 8, 4));
+	add(&p, i_movc(9, 7, 0x104));
+	add(&p, i_stg(9, 2, 12, 4));
+	run(&p, &c, 32);
+	cb = at(c.p, AT_CB0);
+	for (int j = 0; j < 64; j++)
+		cb[16 + j] = 0x80f1e2d3 * (j + 1);
+	((uint32_t *)at(c.p, AT_CB7))[0x41] = 0x77;
+	ctx_launch(&c, &p);
+	ctx_done(&c);
+	o = at(c.p, OUT);
+	for (int l = 0; l < 32; l++) {
+		assert_int_equal(o[4 * l], cb[16 + l]);
+		assert_int_equal((int32_t)o[4 * l + 1], ((int8_t *)(cb + 16))[l]);
+		assert_int_equal(o[4 * l + 2], 0);
+		assert_int_equal(o[4 * l + 3], 0x77);
+	}
+	ctx_del(&c);
+}
+
+/* Pages without host pointer, sparse, uncached: the same program gives the same result. */
+static void page_kinds(void **state)
+{
+	for (int kind = PG_NOHOST; kind <= PG_NOCACHE; kind++) {
+		struct prog p = { .n = 0 };
+		struct ctx c;
+		uint32_t *o;
+
+		prologue(&p, 64, 3, OUT);
+		add(&p, i_ldg(8, 2, 0, 5));
+		add(&p, i_iaddi(8, 8, 5));
+		add(&p, i_stg(8, 2, 0, 5));
+		/* red.add.u32 [r2+4], r0 */
+		add(&p, 0xebf9000000070000ull | 0 | 2 << 8 | fld(4, 28));
+		run(&p, &c, 64);
+		o = at(c.p, OUT);
+		for (int j = 0; j < 128; j++)
+			o[j] = 1000 + j;
+		c.p->kind[OUT >> 12] = kind;
+		ctx_launch(&c, &p);
+		ctx_done(&c);
+		for (int j = 0; j < 64; j++) {
+			assert_int_equal(o[2 * j], kind == PG_SPARSE ? 1000 + 2 * j : 1005 + 2 * j);
+			assert_int_equal(o[2 * j + 1], kind == PG_SPARSE ? 1001 + 2 * j : 1001 + 2 * j + j);
+		}
+		ctx_del(&c);
+	}
+}
+
+static uint64_t ref_atom(int op, int type, uint64_t old, uint64_t b)
+{
+	bool w = type == 2 || type == 5;
+	uint64_t r;
+
+	if (type == 3 && op == 0) {
+		float x, y;
+		uint32_t o = old, v = b;
+
+		/* denormals in are zero; sums of these values are never denormal */
+		o = o & 0x7f800000 ? o : o & 0x80000000;
+		v = v & 0x7f800000 ? v : v & 0x80000000;
+		memcpy(&x, &o, 4);
+		memcpy(&y, &v, 4);
+		x += y;
+		memcpy(&o, &x, 4);
+		return isnan(x) ? 0x7fffffff : o;
+	}
+	switch (op) {
+	case 0: r = old + b; break;
+	case 1: r = type == 1 ? (int32_t)old < (int32_t)b ? old : b : type == 5 ? (int64_t)old < (int64_t)b ? old : b :
+			old < b ? old : b; break;
+	case 2: r = type == 1 ? (int32_t)old > (int32_t)b ? old : b : type == 5 ? (int64_t)old > (int64_t)b ? old : b :
+			old > b ? old : b; break;
+	case 3: r = old >= b ? 0 : old + 1; break;
+	case 4: r = old == 0 || old > b ? b : old - 1; break;
+	case 5: r = old & b; break;
+	case 6: r = old | b; break;
+	case 7: r = old ^ b; break;
+	default: r = b;
+	}
+	return w ? r : (uint32_t)r;
+}
+
+/* Every operation and type, ATOM, RED and ATOMS, on video memory, system memory and without host pointer. */
+static void atomics(void **state)
+{
+	static const int types[] = { 0, 1, 2, 3, 5 };
+	static const uint64_t olds[] = { 0, 5, 0x80000001, 0xfffffffffffffff0ull, 0x3fc00000, 1ull << 40 };
+	static const uint64_t bs[] = { 0, 3, 0xffffffff, 0x8000000000000000ull, 0x40400000, 7 };
+
+	for (int form = 0; form < 3; form++)
+		for (size_t t = 0; t < 5; t++)
+			for (int op = 0; op < 9; op++)
+				for (int kind = 0; kind < 3; kind++) {
+					struct prog p = { .n = 0 };
+					bool w = types[t] == 2 || types[t] == 5;
+					unsigned int as = types[t] == 5 ? 3 : types[t];
+					struct ctx c;
+					uint64_t *o;
+
+					if (types[t] == 3 && op != 0 && op != 8)
+						continue;
+					if ((form == 1 && op == 8) || (form == 2 && types[t] == 3))
+						continue;
+					/* lane l: 32 bytes: old, b, result; form 2 goes through shared memory */
+					prologue(&p, 32, 5, OUT);
+					add(&p, i_ldg(8, 2, 0, 5));
+					add(&p, i_ldg(10, 2, 8, 5));
+					add(&p, i_shl(16, 0, 3));
+					add(&p, i_mov32(12, 0));
+					add(&p, i_mov32(13, 0));
+					if (form == 0)
+						add(&p, enc(0xed00, 12, 2, 10, 0) | fld(op, 52) | fld(types[t], 49) | bit(48));
+					else if (form == 1)
+						add(&p, (enc(0xebf8, 10, 2, 0, 0)) | fld(op, 23) | fld(types[t], 20) | bit(48));
+					else {
+						add(&p, 0xef5d000000070000ull | 8 | 16 << 8);
+						add(&p, enc(0xec00, 12, 16, 10, 0) | fld(op, 52) | fld(as, 28));
+						add(&p, 0xef4d000000070000ull | 8 | 16 << 8);
+						add(&p, i_stg(8, 2, 0, w ? 5 : 4));
+					}
+					add(&p, i_stg(12, 2, 16, 5));
+					run(&p, &c, 32);
+					c.l.shared_size = 256;
+					c.p->kind[OUT >> 12] = kind == 0 ? PG_OK : kind == 1 ? PG_SYSMEM : PG_NOHOST;
+					o = at(c.p, OUT);
+					for (int l = 0; l < 32; l++) {
+						o[4 * l] = olds[l % 6];
+						o[4 * l + 1] = bs[l / 6 % 6];
+					}
+					ctx_launch(&c, &p);
+					ctx_done(&c);
+					for (int l = 0; l < 32; l++) {
+						uint64_t old = olds[l % 6], b = bs[l / 6 % 6], want;
+
+						if (!w) {
+							old = (uint32_t)old;
+							b = (uint32_t)b;
+						}
+						want = ref_atom(op, types[t], old, b);
+						if (w)
+							assert_true(o[4 * l] == want);
+						else
+							assert_true((uint32_t)o[4 * l] == (uint32_t)want);
+						if (form != 1)
+							assert_true(o[4 * l + 2] == old);
+					}
+					ctx_del(&c);
+				}
+}
+
+static void compare_and_swap(void **state)
+{
+	for (int form = 0; form < 2; form++)
+		for (int w = 0; w < 2; w++) {
+			struct prog p = { .n = 0 };
+			struct ctx c;
+			uint64_t *o;
+
+			prologue(&p, 32, 5, OUT);
+			add(&p, i_ldg(8, 2, 0, 5));
+			/* packed: compare in r12(:13), new value behind it */
+			add(&p, i_ldg(12, 2, 8, w ? 5 : 4));
+			add(&p, i_ldg(w ? 14 : 13, 2, 16, w ? 5 : 4));
+			add(&p, i_shl(20, 0, 3));
+			add(&p, i_mov32(16, 0));
+			add(&p, i_mov32(17, 0));
+			if (form == 0) {
+				add(&p, enc(0xeef0, 16, 2, 12, 0) | bit(48) | fld(w, 49));
+			} else {
+				add(&p, 0xef5d000000070000ull | 8 | 20 << 8);
+				add(&p, enc(0xee40, 16, 20, 12, 0) | fld(w, 52));
+				add(&p, 0xef4d000000070000ull | 8 | 20 << 8);
+				add(&p, i_stg(8, 2, 0, 5));
+			}
+			add(&p, i_stg(16, 2, 24, 5));
+			run(&p, &c, 32);
+			c.l.shared_size = 256;
+			o = at(c.p, OUT);
+			for (int l = 0; l < 32; l++) {
+				o[4 * l] = 100 + l + ((uint64_t)w << 40);
+				o[4 * l + 1] = o[4 * l] + (l & 1);
+				o[4 * l + 2] = 7000 + l;
+			}
+			ctx_launch(&c, &p);
+			ctx_done(&c);
+			for (int l = 0; l < 32; l++) {
+				uint64_t old = 100 + l + ((uint64_t)w << 40);
+
+				assert_true(o[4 * l + 3] == (w ? old : (uint32_t)old));
+				assert_true(o[4 * l] == (l & 1 ? old : (uint64_t)7000 + l));
+			}
+			ctx_del(&c);
+		}
+}
+
+/* --- faults -------------------------------------------------------------------- */
+
+/* One event a page, no lane's store before all lanes can, others go on, replay finishes. */
+static void fault_store(void **state)
+{
+	struct prog p = { .n = 0 };
+	struct sm_event ev[16];
+	struct ctx c;
+	uint32_t *o;
+	int n;
+
+	/* lanes 512 bytes apart: 32 lanes over 4 pages; CTA 1 lies on present pages */
+	prologue(&p, 32, 9, OUT);
+	add(&p, i_stg(0, 2, 0, 4));
+	add(&p, i_exit());
+	ctx_new(&c, 0, 2, 32);
+	c.p->kind[(OUT >> 12) + 1] = PG_AWAY;
+	c.p->kind[(OUT >> 12) + 3] = PG_RO;
+	ctx_launch(&c, &p);
+	n = plain_run(c.sm, ev, 16);
+	assert_int_equal(n, 2);
+	for (int j = 0; j < 2; j++) {
+		assert_int_equal(ev[j].type, SM_EVENT_FAULT);
+		assert_int_equal(ev[j].access, SM_WRITE);
+		assert_int_equal(ev[j].port, SM_PORT_TEX);
+	}
+	assert_int_equal(ev[0].va & ~0xfffull, VA + OUT + 0x1000);
+	assert_int_equal(ev[0].fault_type, FAULT_PTE);
+	assert_int_equal(ev[1].va & ~0xfffull, VA + OUT + 0x3000);
+	assert_int_equal(ev[1].fault_type, FAULT_RO);
+	assert_true(sm_stalled(c.sm));
+	assert_false(sm_idle(c.sm));
+	o = at(c.p, OUT);
+	for (int l = 1; l < 32; l++)
+		assert_int_equal(o[l * 128], 0);
+	for (int l = 0; l < 32; l++)
+		assert_int_equal(o[0x1000 + l * 128], l);	/* CTA 1 */
+	/* half a repair: it faults again, for the other page only */
+	c.p->kind[(OUT >> 12) + 1] = PG_OK;
+	sm_replay(c.sm);
+	n = plain_run(c.sm, ev, 16);
+	assert_int_equal(n, 1);
+	assert_int_equal(ev[0].va & ~0xfffull, VA + OUT + 0x3000);
+	assert_int_equal(o[128], 0);
+	c.p->kind[(OUT >> 12) + 3] = PG_OK;
+	sm_replay(c.sm);
+	assert_false(sm_stalled(c.sm));
+	ctx_done(&c);
+	for (int l = 0; l < 32; l++)
+		assert_int_equal(o[l * 128], l);
+	ctx_del(&c);
+}
+
+static void fault_load_atomic_fetch_const(void **state)
+{
+	static const struct { uint32_t page; enum sm_access access; enum sm_port port; } want[] = {
+		{ OUT, SM_READ, SM_PORT_TEX }, { OUT + 0x4000, SM_ATOMIC, SM_PORT_TEX },
+		{ AT_CODE, SM_FETCH, SM_PORT_GCC }, { AT_CB0, SM_READ, SM_PORT_GCC },
+		{ AT_CB7, SM_READ, SM_PORT_GCC },
+	};
+
+	for (size_t k = 0; k < 5; k++) {
+		struct prog p = { .n = 0 };
+		struct sm_event ev[16];
+		struct ctx c;
+		uint32_t *o;
+		int n;
+
+		prologue(&p, 32, 2, OUT);
+		add(&p, i_ldg(8, 2, 0, 4));
+		add(&p, enc(0xed00, 9, 2, 0, 0) | fld(0x4000, 28) | bit(48));	/* atom.add [r2+0x4000], r0 */
+		add(&p, i_movc(10, 0, 8));
+		add(&p, 0xef94000000070000ull | 11 | RZ << 8 | fld(7, 36) | fld(0x10, 20));
+		add(&p, i_iadd(8, 8, 10));
+		add(&p, i_iadd(8, 8, 11));
+		add(&p, i_stg(8, 2, 0x2000, 4));
+		add(&p, i_exit());
+		ctx_new(&c, 0, 1, 32);
+		((uint32_t *)at(c.p, AT_CB0))[2] = 1000;
+		((uint32_t *)at(c.p, AT_CB7))[4] = 50000;
+		for (int l = 0; l < 32; l++)
+			((uint32_t *)at(c.p, OUT))[l] = l;
+		plain_code(c.p, AT_CODE, p.w, p.n);
+		c.p->kind[want[k].page >> 12] = PG_AWAY;
+		sm_launch(c.sm, &c.l);
+		n = plain_run(c.sm, ev, 16);
+		assert_int_equal(n, 1);
+		assert_int_equal(ev[0].type, SM_EVENT_FAULT);
+		assert_int_equal(ev[0].access, want[k].access);
+		assert_int_equal(ev[0].port, want[k].port);
+		assert_int_equal(ev[0].va & ~0xfffull, VA + want[k].page);
+		assert_true(sm_stalled(c.sm));
+		c.p->kind[want[k].page >> 12] = PG_OK;
+		sm_replay(c.sm);
+		ctx_done(&c);
+		o = at(c.p, OUT + 0x2000);
+		for (int l = 0; l < 32; l++) {
+			assert_int_equal(o[l], 51000 + l);
+			assert_int_equal(((uint32_t *)at(c.p, OUT + 0x4000))[l], l);	/* once, not twice */
+		}
+		ctx_del(&c);
+	}
+}
+
+static void kill_parked_and_running(void **state)
+{
+	struct prog p = { .n = 0 };
+	struct sm_event ev[4];
+	struct ctx c;
+	uint64_t id;
+	int top;
+
+	prologue(&p, 32, 2, OUT);
+	add(&p, i_ldg(8, 2, 0, 4));
+	add(&p, i_exit());
+	ctx_new(&c, 0, 100, 32);
+	c.p->kind[OUT >> 12] = PG_AWAY;
+	id = ctx_launch(&c, &p);
+	while (sm_step(c.sm, 10000))
+		;
+	while (sm_poll_events(c.sm, ev, 4))
+		;
+	sm_kill(c.sm, id);
+	assert_int_equal(sm_poll_events(c.sm, ev, 4), 1);
+	assert_int_equal(ev[0].type, SM_EVENT_DONE);
+	assert_true(ev[0].grid == id);
+	assert_true(sm_idle(c.sm));
+	/* an endless loop */
+	p.n = 0;
+	add(&p, i_mov32(0, 1));
+	top = p.n;
+	add(&p, i_iaddi(0, 0, 1));
+	patch(&p, hole(&p), 0xe240, top, PT, false);
+	id = ctx_launch(&c, &p);
+	assert_int_equal(sm_step(c.sm, 5000), 5000);
+	assert_int_equal(sm_poll_events(c.sm, ev, 4), 0);
+	sm_kill(c.sm, id);
+	sm_step(c.sm, 1000);
+	assert_int_equal(sm_poll_events(c.sm, ev, 4), 1);
+	assert_int_equal(ev[0].type, SM_EVENT_DONE);
+	/* a reset drops everything without an event */
+	ctx_launch(&c, &p);
+	sm_step(c.sm, 5000);
+	sm_reset(c.sm);
+	assert_int_equal(sm_poll_events(c.sm, ev, 4), 0);
+	assert_true(sm_idle(c.sm));
+	ctx_del(&c);
+}
+
+/* --- exceptions ----------------------------------------------------------------- */
+
+static void exceptions(void **state)
+{
+	uint64_t ssy_loop = i_flow(0xe290, 0, 64);
+	const struct { uint64_t w; enum sm_warp_error err; uint32_t regs, shared; } k[] = {
+		{ 0xfff8000000070000ull, SM_ERR_ILLEGAL_INSTR_ENCODING, 64, 0 },
+		{ enc(0xdeb8, 0, 0, 0, 0), SM_ERR_ILLEGAL_INSTR_ENCODING, 64, 0 },	/* TEX: not modelled */
+		{ i_iadd(70, 1, 2), SM_ERR_OOR_REG, 64, 0 },
+		{ enc(0x5c70, 1, 2, 4, 0), SM_ERR_MISALIGNED_REG, 64, 0 },
+		{ i_ldg(8, 2, 2, 4), SM_ERR_MISALIGNED_ADDR, 64, 0 },
+		{ i_stg(8, 2, 4, 5), SM_ERR_MISALIGNED_ADDR, 64, 0 },
+		{ 0xef4c000000070000ull | 8 | RZ << 8 | fld(256, 20), SM_ERR_OOR_ADDR, 64, 256 },	/* LDS */
+		{ 0xef44000000070000ull | 8 | RZ << 8 | fld(512, 20), SM_ERR_OOR_ADDR, 64, 0 },		/* LDL */
+		{ i_movc(8, 3, 0), SM_ERR_INVALID_CONST_ADDR, 64, 0 },
+		{ 0xef94000000070000ull | 8 | RZ << 8 | fld(5, 36), SM_ERR_INVALID_CONST_ADDR_LDC, 64, 0 },
+		{ I_RET, SM_ERR_RET_EMPTY_STACK, 64, 0 },
+		{ I_SYNC, SM_ERR_API_STACK, 64, 0 },
+		{ I_BRK, SM_ERR_API_STACK, 64, 0 },
+		{ enc(0xed80, 8, 2, 4, 0) | fld(7, 49), SM_ERR_ILLEGAL_INSTR_PARAM, 64, 0 },
+		{ ssy_loop, SM_ERR_API_STACK, 64, 0 },
+	};
+
+	for (size_t j = 0; j < sizeof(k) / sizeof(k[0]); j++) {
+		struct prog p = { .n = 0 };
+		struct sm_event ev[4];
+		struct ctx c;
+		int n, where;
+		uint64_t id;
+
+		prologue(&p, 32, 4, OUT);
+		where = p.n;
+		add(&p, k[j].w);
+		/* back: only the stack test comes here */
+		patch(&p, hole(&p), 0xe240, where, PT, false);
+		ctx_new(&c, 0, 3, 32);
+		c.l.regs = k[j].regs;
+		c.l.shared_size = k[j].shared;
+		c.l.local_low = 512;
+		id = ctx_launch(&c, &p);
+		n = plain_run(c.sm, ev, 4);
+		assert_int_equal(n, 1);
+		assert_int_equal(ev[0].type, SM_EVENT_EXCEPTION);
+		if (ev[0].error != k[j].err)
+			print_error("case %zu: error %x, want %x\n", j, ev[0].error, k[j].err);
+		assert_int_equal(ev[0].error, k[j].err);
+		assert_true(ev[0].pc == VA + place_of(where));
+		assert_true(ev[0].word == k[j].w);
+		assert_true(ev[0].grid == id);
+		assert_true(sm_stalled(c.sm));
+		sm_kill(c.sm, id);
+		assert_int_equal(sm_poll_events(c.sm, ev, 4), 1);
+		assert_int_equal(ev[0].type, SM_EVENT_DONE);
+		assert_true(sm_idle(c.sm));
+		ctx_del(&c);
+	}
+}
+
+/* A CTA that no SM can hold does not wait for ever. */
+static void too_big(void **state)
+{
+	struct prog p = { .n = 0 };
+	struct sm_event ev[4];
+	struct ctx c;
+
+	run(&p, &c, 1024);
+	c.l.regs = 255;
+	ctx_launch(&c, &p);
+	assert_int_equal(sm_poll_events(c.sm, ev, 4), 1);
+	assert_int_equal(ev[0].type, SM_EVENT_EXCEPTION);
+	ctx_del(&c);
+}
+
+/* --- control flow ----------------------------------------------------------------- */
+
+/* if (t < 20) { if (t & 1) r = 100; else r = 200; r += t; } else r = 300; r += 1000 */
+static void if_else(void **state)
+{
+	struct prog p = { .n = 0 };
+	int ssy1, ssy2, els, els2;
+	struct ctx c;
+	uint32_t *o;
+
+	prologue(&p, 32, 2, OUT);
+	ssy1 = hole(&p);
+	add(&p, i_isetpi(0, LT, 0, 20));
+	els = hole(&p);
+	ssy2 = hole(&p);
+	add(&p, enc(0x3840, 8, 0, 0, 0) | fld(1, 20) | fld(7, 48));
+	add(&p, i_isetpi(1, EQ, 8, 0));
+	els2 = hole(&p);
+	add(&p, i_mov32(9, 100));
+	add(&p, I_SYNC);
+	patch(&p, els2, 0xe240, p.n, 1, false);
+	add(&p, i_mov32(9, 200));
+	add(&p, I_SYNC);
+	patch(&p, ssy2, 0xe290, p.n, PT, false);
+	add(&p, i_iadd(9, 9, 0));
+	add(&p, I_SYNC);
+	patch(&p, els, 0xe240, p.n, 0, true);
+	add(&p, i_mov32(9, 300));
+	add(&p, I_SYNC);
+	patch(&p, ssy1, 0xe290, p.n, PT, false);
+	add(&p, i_iaddi(9, 9, 1000));
+	/* all lanes are together again: the ballot shows it */
+	add(&p, enc(0x50d8, 10, 0, 0, 0) | fld(1, 48) | fld(7, 45) | fld(7, 39));
+	add(&p, i_stg(9, 2, 0, 4));
+	add(&p, i_stg(10, 2, 0x1000, 4));
+	run(&p, &c, 32);
+	ctx_launch(&c, &p);
+	ctx_done(&c);
+	o = at(c.p, OUT);
+	for (int t = 0; t < 32; t++) {
+		assert_int_equal(o[t], 1000 + (t < 20 ? (t & 1 ? 100 : 200) + t : 300));
+		assert_int_equal(o[0x400 + t], 0xffffffff);
+	}
+	ctx_del(&c);
+}
+
+/* Loop with break and continue out of a nested if; each lane its own count; some exit inside. */
+static void loops(void **state)
+{
+	struct prog p = { .n = 0 };
+	int pbk, pcnt, top, ssy, skip_, cont;
+	struct ctx c;
+	uint32_t *o;
+
+	/*
+	 * r8 = 0; r9 = 0
+	 * for (;;) { r8++; if (r8 > t) break; if (r8 & 1) { if (t == 7) exit; continue; } r9 += r8; }
+	 */
+	prologue(&p, 32, 2, OUT);
+	add(&p, i_mov32(8, 0));
+	add(&p, i_mov32(9, 0));
+	pbk = hole(&p);
+	top = p.n;
+	pcnt = hole(&p);
+	add(&p, i_iaddi(8, 8, 1));
+	add(&p, i_isetp(0, GT, 8, 0));
+	add(&p, guard(I_BRK, 0, false));
+	ssy = hole(&p);
+	add(&p, enc(0x3840, 10, 8, 0, 0) | fld(1, 20) | fld(7, 48));
+	add(&p, i_isetpi(1, EQ, 10, 0));
+	skip_ = hole(&p);
+	add(&p, i_isetpi(2, EQ, 0, 7));
+	add(&p, guard(i_exit(), 2, false));
+	add(&p, I_CONT);
+	patch(&p, skip_, 0xe240, p.n, 1, false);
+	add(&p, I_SYNC);
+	patch(&p, ssy, 0xe290, p.n, PT, false);
+	add(&p, i_iadd(9, 9, 8));
+	add(&p, I_CONT);
+	cont = p.n;
+	patch(&p, hole(&p), 0xe240, top, PT, false);
+	patch(&p, pcnt, 0xe2b0, cont, PT, false);
+	patch(&p, pbk, 0xe2a0, p.n, PT, false);
+	add(&p, i_stg(9, 2, 0, 4));
+	run(&p, &c, 32);
+	o = at(c.p, OUT);
+	o[7] = 0x5555;
+	ctx_launch(&c, &p);
+	ctx_done(&c);
+	for (int t = 0; t < 32; t++) {
+		uint32_t s = 0;
+
+		for (int k = 1; k <= t; k++)
+			s += k & 1 ? 0 : k;
+		assert_int_equal(o[t], t == 7 ? 0x5555 : s);
+	}
+	ctx_del(&c);
+}
+
+/* Calls: CAL with divergent RET, JCAL relative to the code base, PRET, BRX with 4 targets. */
+static void calls(void **state)
+{
+	struct prog p = { .n = 0 };
+	int cal, jcal, over, f, g, ssy, pret, brx, t[4];
+	struct ctx c;
+	uint32_t *o;
+
+	prologue(&p, 32, 2, OUT);
+	add(&p, i_mov32(9, 0));
+	cal = hole(&p);
+	jcal = hole(&p);
+	over = hole(&p);
+	f = p.n;	/* r9 += t < 5 ? 1 : 2 */
+	add(&p, i_isetpi(0, LT, 0, 5));
+	add(&p, guard(i_iaddi(9, 9, 1), 0, false));
+	add(&p, guard(I_RET, 0, false));
+	add(&p, i_iaddi(9, 9, 2));
+	add(&p, I_RET);
+	g = p.n;	/* r9 += 10, through PRET */
+	pret = hole(&p);
+	add(&p, i_iaddi(9, 9, 10));
+	add(&p, I_RET);
+	patch(&p, pret, 0xe270, p.n, PT, false);
+	add(&p, i_iaddi(9, 9, 100));
+	add(&p, I_RET);
+	patch(&p, cal, 0xe260, f, PT, false);
+	p.w[jcal] = 0xe220000000070000ull | fld(place_of(g), 20);
+	patch(&p, over, 0xe240, p.n, PT, false);
+	/* brx: r8 = byte offset of case (t & 3) */
+	ssy = hole(&p);
+	add(&p, enc(0x3840, 10, 0, 0, 0) | fld(3, 20) | fld(7, 48));
+	add(&p, i_mov32(8, 0));
+	for (int k = 0; k < 4; k++) {
+		add(&p, i_isetpi(0, EQ, 10, k));
+		t[k] = hole(&p);
+	}
+	brx = hole(&p);
+	for (int k = 0; k < 4; k++) {
+		p.w[t[k]] = guard(i_mov32(8, place_of(p.n)), 0, false);
+		add(&p, i_iaddi(9, 9, 1000 * (k + 1)));
+		add(&p, I_SYNC);
+	}
+	p.w[brx] = 0xe25000000007000full | 8 << 8 | fld((-(place_of(brx) + 8)) & 0xffffff, 20);
+	patch(&p, ssy, 0xe290, p.n, PT, false);
+	add(&p, i_stg(9, 2, 0, 4));
+	run(&p, &c, 32);
+	ctx_launch(&c, &p);
+	ctx_done(&c);
+	o = at(c.p, OUT);
+	for (int l = 0; l < 32; l++)
+		assert_int_equal(o[l], (l < 5 ? 1 : 2) + 110 + 1000 * ((l & 3) + 1));
+	ctx_del(&c);
+}
+
+/* --- barriers ------------------------------------------------------------------------ */
+
+/* Each thread reads what its mirror wrote; 200 threads: the last warp is not full; a third exit before. */
+static void barrier(void **state)
+{
+	for (int workers = 0; workers <= 2; workers += 2) {
+		struct prog p = { .n = 0 };
+		struct sm_event ev[4];
+		struct ctx c;
+		uint32_t *o;
+
+		prologue(&p, 200, 2, OUT);
+		add(&p, i_shl(8, 0, 2));
+		add(&p, i_mov32(9, 796));
+		add(&p, enc(0x5c10, 9, 9, 8, 0) | bit(48));	/* r9 = 796 - r8 */
+		add(&p, 0xef5c000000070000ull | 0 | 8 << 8);	/* sts [r8] = t */
+		add(&p, I_BAR);
+		add(&p, 0xef4c000000070000ull | 10 | 9 << 8);	/* r10 = [r9] */
+		add(&p, I_BAR);
+		add(&p, i_isetpi(0, GE, 0, 160));
+		add(&p, guard(i_exit(), 0, false));
+		add(&p, 0xef5c000000070000ull | 10 | 8 << 8);
+		/* as Mesa's two compilers write it: RZ for all, and zeroes */
+		add(&p, 0xf0a8038000070000ull | 0xff00 | fld(RZ, 20));
+		add(&p, 0xf0a8038000070000ull | 0xff00);
+		add(&p, 0xef4c000000070000ull | 11 | 8 << 8);
+		add(&p, i_stg(11, 2, 0, 4));
+		add(&p, i_exit());
+		ctx_new(&c, workers, 20, 200);
+		c.l.shared_size = 1024;
+		ctx_launch(&c, &p);
+		if (!workers) {
+			ctx_done(&c);
+		} else {
+			while (!sm_poll_events(c.sm, ev, 4))
+				usleep(500);
+			assert_int_equal(ev[0].type, SM_EVENT_DONE);
+		}
+		o = at(c.p, OUT);
+		for (int b = 0; b < 20; b++)
+			for (int t = 0; t < 200; t++)
+				assert_int_equal(o[b * 200 + t], t < 160 ? 199 - t : 0);
+		ctx_del(&c);
+	}
+}
+
+/* Producer and consumer warps: BAR.ARV and BAR.SYNC with a thread count on barrier 1. */
+static void barrier_arrive(void **state)
+{
+	struct prog p = { .n = 0 };
+	int cons;
+	struct ctx c;
+	uint32_t *o;
+
+	prologue(&p, 64, 2, OUT);
+	add(&p, i_shl(8, 0, 2));
+	add(&p, i_isetpi(0, LT, 0, 32));
+	cons = hole(&p);
+	add(&p, 0xef5c000000070000ull | 0 | 8 << 8 | fld(128, 20) * 0);	/* producers: warp 1 */
+	add(&p, 0xf0a81b8100070000ull | 1 << 8 | fld(64, 20));
+	add(&p, i_exit());
+	patch(&p, cons, 0xe240, p.n, 0, false);
+	add(&p, 0xf0a81b8000070000ull | 1 << 8 | fld(64, 20));
+	add(&p, 0xef4c000000070000ull | 9 | 8 << 8 | fld(128, 20));
+	add(&p, i_stg(9, 2, 0, 4));
+	run(&p, &c, 64);
+	c.l.shared_size = 256;
+	ctx_launch(&c, &p);
+	ctx_done(&c);
+	o = at(c.p, OUT);
+	for (int t = 0; t < 32; t++)
+		assert_int_equal(o[t], t + 32);
+	ctx_del(&c);
+}
+
+/* --- state and scheduling --------------------------------------------------------------- */
+
+static void registers(void **state)
+{
+	static const uint8_t sr[] = { 0x00, 0x20, 0x21, 0x22, 0x23, 0x25, 0x26, 0x27, 0x38, 0x39, 0x3a, 0x3b, 0x3c,
+				      0x30, 0x34, 0x52, 0x53 };
+	struct prog p = { .n = 0 };
+	struct ctx c;
+	uint32_t *o;
+
+	/* linear thread number from the parts: block 4x3x5, grid 2x2x2 */
+	add(&p, i_s2r(0, 0x21));
+	add(&p, i_s2r(1, 0x22));
+	add(&p, i_s2r(2, 0x23));
+	add(&p, i_mov32(4, 4));
+	add(&p, i_mov32(5, 12));
+	add(&p, enc(0x5a00, 0, 1, 4, 0));
+	add(&p, enc(0x5a00, 0, 2, 5, 0));
+	add(&p, i_s2r(6, 0x25));
+	add(&p, i_s2r(7, 0x26));
+	add(&p, i_s2r(8, 0x27));
+	add(&p, i_shl(7, 7, 1));
+	add(&p, i_shl(8, 8, 2));
+	add(&p, i_iadd(6, 6, 7));
+	add(&p, i_iadd(6, 6, 8));
+	add(&p, i_mov32(4, 60));
+	add(&p, enc(0x5a00, 0, 6, 4, 0));
+	add(&p, i_shl(0, 0, 7));
+	add(&p, i_mov32(2, (uint32_t)(VA + OUT)));
+	add(&p, i_iadd(2, 2, 0));
+	add(&p, i_mov32(3, VA >> 32));
+	for (size_t j = 0; j < sizeof(sr); j++) {
+		add(&p, i_s2r(10, sr[j]));
+		add(&p, i_stg(10, 2, 4 * j, 4));
+	}
+	/* the clock runs */
+	add(&p, i_s2r(10, 0x50));
+	add(&p, enc(0x50c8, 11, 0, 0, 0) | fld(0x50, 20));
+	add(&p, enc(0x5c10, 10, 11, 10, 0) | bit(48));
+	add(&p, i_stg(10, 2, 4 * sizeof(sr), 4));
+	run(&p, &c, 1);
+	c.l.block[0] = 4;
+	c.l.block[1] = 3;
+	c.l.block[2] = 5;
+	c.l.grid[0] = c.l.grid[1] = c.l.grid[2] = 2;
+	ctx_launch(&c, &p);
+	ctx_done(&c);
+	o = at(c.p, OUT);
+	for (uint32_t b = 0; b < 8; b++)
+		for (uint32_t t = 0; t < 60; t++, o += 32) {
+			uint32_t l = t & 31, x = t % 4, y = t / 4 % 3, z = t / 12;
+			const uint32_t want[] = { l, x | y << 16 | z << 26, x, y, z, b & 1, b >> 1 & 1, b >> 2, 1u << l,
+						  (1u << l) - 1, (1u << l) | ((1u << l) - 1), ~((1u << l) | ((1u << l) - 1)),
+						  ~((1u << l) - 1), 0xfe000000, 0xff000000, 123456789, 0 };
+
+			assert_memory_equal(o, want, sizeof(want));
+			assert_int_equal(o[17], 1);
+		}
+	ctx_del(&c);
+}
+
+/* Code that changes is seen; guards with the predicate negated; "never". */
+static void new_code(void **state)
+{
+	struct ctx c;
+	uint32_t *o;
+
+	ctx_new(&c, 0, 1, 32);
+	for (int k = 1; k < 4; k++) {
+		struct prog p = { .n = 0 };
+
+		prologue(&p, 32, 2, OUT);
+		add(&p, i_mov32(8, k));
+		add(&p, guard(i_mov32(8, 99), PT, true));
+		add(&p, i_stg(8, 2, 0, 4));
+		add(&p, i_exit());
+		ctx_launch(&c, &p);
+		if (k == 2)
+			sm_invalidate_icache(c.sm);
+		ctx_done(&c);
+		o = at(c.p, OUT);
+		for (int l = 0; l < 32; l++)
+			assert_int_equal(o[l], k);
+	}
+	ctx_del(&c);
+}
+
+/* Grids end in any order but start in launch order; all of 40 finish. */
+static void many_grids(void **state)
+{
+	struct prog p = { .n = 0 };
+	struct sm_event ev[64];
+	uint64_t id[40];
+	struct ctx c;
+	int n;
+
+	prologue(&p, 32, 2, OUT);
+	add(&p, 0xebf9000000070000ull | 0 | 2 << 8);
+	run(&p, &c, 32);
+	plain_code(c.p, AT_CODE, p.w, p.n);
+	for (int j = 0; j < 40; j++)
+		id[j] = sm_launch(c.sm, &c.l);
+	n = plain_run(c.sm, ev, 64);
+	assert_int_equal(n, 40);
+	for (int j = 0; j < 40; j++) {
+		assert_int_equal(ev[j].type, SM_EVENT_DONE);
+		assert_true(ev[j].grid == id[0] + j || ev[j].grid != 0);
+	}
+	for (int l = 0; l < 32; l++)
+		assert_int_equal(((uint32_t *)at(c.p, OUT))[l], 40 * l);
+	ctx_del(&c);
+}
+
+/* Workers, faults on every page, a replay after each: everything is done exactly once. */
+static void workers_fault(void **state)
+{
+	struct prog p = { .n = 0 };
+	struct sm_event ev[64];
+	bool done = false;
+	struct ctx c;
+	int faults = 0;
+	uint32_t *o;
+
+	prologue(&p, 64, 4, OUT);
+	add(&p, i_ldg(8, 2, 0, 4));
+	add(&p, i_iaddi(8, 8, 1));
+	add(&p, i_stg(8, 2, 0, 4));
+	add(&p, 0xebf9000000070000ull | 0 | 2 << 8 | fld(4, 28));
+	add(&p, i_exit());
+	ctx_new(&c, 2, 200, 64);
+	for (int j = 0; j < 50; j++)
+		c.p->kind[(OUT >> 12) + j] = PG_AWAY;
+	ctx_launch(&c, &p);
+	for (int turn = 0; turn < 20000 && !done; turn++) {
+		int n = sm_poll_events(c.sm, ev, 64);
+
+		for (int j = 0; j < n; j++) {
+			if (ev[j].type == SM_EVENT_DONE) {
+				done = true;
+				continue;
+			}
+			assert_int_equal(ev[j].type, SM_EVENT_FAULT);
+			__atomic_store_n(&c.p->kind[(ev[j].va - VA) >> 12], PG_OK, __ATOMIC_RELEASE);
+			faults++;
+		}
+		if (n)
+			sm_replay(c.sm);
+		else
+			usleep(200);
+	}
+	assert_true(done);
+	assert_true(faults >= 50);
+	o = at(c.p, OUT);
+	for (int t = 0; t < 200 * 64; t++) {
+		assert_int_equal(o[4 * t], 1);
+		assert_int_equal(o[4 * t + 1], t & 63);
+	}
+	ctx_del(&c);
+}
+
+/* A grid of endless loops in workers ends on kill; del with work under way returns. */
+static void workers_kill(void **state)
+{
+	struct prog p = { .n = 0 };
+	struct sm_event ev[4];
+	struct ctx c;
+	uint64_t id;
+	int top, n = 0;
+
+	add(&p, i_mov32(0, 1));
+	top = p.n;
+	add(&p, i_iaddi(0, 0, 1));
+	patch(&p, hole(&p), 0xe240, top, PT, false);
+	ctx_new(&c, 2, 64, 64);
+	id = ctx_launch(&c, &p);
+	usleep(20000);
+	sm_kill(c.sm, id);
+	for (int t = 0; t < 5000 && !n; t++) {
+		n = sm_poll_events(c.sm, ev, 4);
+		usleep(200);
+	}
+	assert_int_equal(n, 1);
+	assert_int_equal(ev[0].type, SM_EVENT_DONE);
+	ctx_launch(&c, &p);
+	usleep(5000);
+	sm_reset(c.sm);
+	assert_true(sm_idle(c.sm));
+	ctx_launch(&c, &p);
+	usleep(5000);
+	ctx_del(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sizes), cmocka_unit_test(ldc), cmocka_unit_test(page_kinds),
+		cmocka_unit_test(atomics), cmocka_unit_test(compare_and_swap), cmocka_unit_test(fault_store),
+		cmocka_unit_test(fault_load_atomic_fetch_const), cmocka_unit_test(kill_parked_and_running),
+		cmocka_unit_test(exceptions), cmocka_unit_test(too_big), cmocka_unit_test(if_else),
+		cmocka_unit_test(loops), cmocka_unit_test(calls), cmocka_unit_test(barrier),
+		cmocka_unit_test(barrier_arrive), cmocka_unit_test(registers), cmocka_unit_test(new_code),
+		cmocka_unit_test(many_grids), cmocka_unit_test(workers_fault), cmocka_unit_test(workers_kill),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
