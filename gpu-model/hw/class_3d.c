@@ -118,5 +118,7 @@ enum method_result class_3d_method(struct gpu *gpu, struct channel *ch, uint32_t
 		/* the call itself is taken; what the macro waits for holds back what follows */
 		return r == METHOD_BUSY ? METHOD_DONE : r;
 	}
+	if (s->active && s->waits)
+		return mme_starve(gpu);
 	return class_3d_send(gpu, ch, mthd, data);
 }

@@ -630,7 +630,7 @@ static bool gr_load(struct gpu *gpu, struct engine *e, struct channel *ch)
 
 static bool gr_busy(const struct gr *gr)
 {
-	return gr->grids || gr->wedged || mme_waits_for_engine(&gr->ctx.mme);
+	return gr->grids || gr->wedged || (gr->ctx_loaded && mme_busy(&gr->ctx.mme));
 }
 
 static bool gr_save(struct gpu *gpu, struct engine *e, struct channel *ch)
@@ -770,7 +770,7 @@ static enum step_result gr_engine_step(struct gpu *gpu, struct engine *e)
 	/* the shader cores' turn comes in gr_step() */
 	if (gpu->cfg.deterministic && gr->grids && !gr->wedged && !sm_stalled(gpu->sm))
 		return STEP_BUSY;
-	if (!ch || !gr->ctx_loaded || !(gr->ctx.mme.active || gr->ctx.mme.send_valid) || hw_get(gpu, GR_INTR))
+	if (!ch || !gr->ctx_loaded || !mme_busy(&gr->ctx.mme) || hw_get(gpu, GR_INTR))
 		return STEP_IDLE;
 	if (mme_run(gpu, ch) == METHOD_BUSY)
 		return gr->ctx.mme.send_valid ? STEP_POLL : STEP_BUSY;

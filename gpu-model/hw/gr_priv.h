@@ -17,6 +17,7 @@
 /* Where a macro is: it stops for a parameter that has not come, or for an engine that is busy. */
 struct mme_state {
 	uint32_t active;
+	uint32_t waits;		/* for a parameter: it has nothing to do until then */
 	uint32_t pc;		/* of the next instruction */
 	uint32_t target;	/* of a taken branch, when @branch */
 	uint32_t branch, exit;	/* take effect after the next instruction */
@@ -155,11 +156,14 @@ void mme_reset(struct mme_state *s);
 enum method_result mme_call(struct gpu *gpu, struct channel *ch, unsigned int index, uint32_t data);
 /* CALL_MME_DATA. */
 enum method_result mme_param(struct gpu *gpu, struct channel *ch, uint32_t data);
+/* Another method came while a macro waits for a parameter: TOO_FEW_PARAMS (envytools envydis/macro.c). */
+enum method_result mme_starve(struct gpu *gpu);
 /* Go on with a macro.  Return: METHOD_DONE when it ended or waits for a parameter. */
 enum method_result mme_run(struct gpu *gpu, struct channel *ch);
-static inline bool mme_waits_for_engine(const struct mme_state *s)
+/* A macro has things to do; one that waits for a parameter has none. */
+static inline bool mme_busy(const struct mme_state *s)
 {
-	return s->active && s->send_valid;
+	return s->send_valid || (s->active && !s->waits);
 }
 
 #endif

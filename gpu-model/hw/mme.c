@@ -273,7 +273,8 @@ enum method_result mme_run(struct gpu *gpu, struct channel *ch)
 			 */
 			continue;
 		}
-		if (mme_needs_param(insn) && s->get == s->put)
+		s->waits = mme_needs_param(insn) && s->get == s->put;
+		if (s->waits)
 			return METHOD_DONE;	/* CALL_MME_DATA brings it */
 		exit_now = insn & INSN_EXIT;
 		if (!mme_execute(gpu, s, insn))
@@ -285,13 +286,21 @@ enum method_result mme_run(struct gpu *gpu, struct channel *ch)
 	return METHOD_BUSY;
 }
 
+enum method_result mme_starve(struct gpu *gpu)
+{
+	struct gr_ctx *ctx = &gpu->gr->ctx;
+	uint32_t pc = ctx->mme.pc & (MME_CODE_WORDS - 1);
+
+	return mme_error(gpu, MACRO_TOO_FEW_PARAMS, pc, ctx->mme_code[pc]);
+}
+
 enum method_result mme_call(struct gpu *gpu, struct channel *ch, unsigned int index, uint32_t data)
 {
 	struct gr_ctx *ctx = &gpu->gr->ctx;
 	struct mme_state *s = &ctx->mme;
 
 	if (s->active)	/* it waits for a parameter that does not come */
-		return mme_error(gpu, MACRO_TOO_FEW_PARAMS, s->pc, ctx->mme_code[s->pc & (MME_CODE_WORDS - 1)]);
+		return mme_starve(gpu);
 	mme_reset(s);
 	s->active = 1;
 	s->pc = ctx->mme_start[index % MME_MACROS];
@@ -308,5 +317,6 @@ enum method_result mme_param(struct gpu *gpu, struct channel *ch, uint32_t data)
 	if (s->put - s->get >= MME_PARAMS)
 		return METHOD_BUSY;
 	s->params[s->put++ % MME_PARAMS] = data;
+	s->waits = 0;
 	return METHOD_DONE;
 }
