@@ -27,6 +27,17 @@
 #pragma GCC optimize("no-trapping-math", "no-math-errno")
 
 #define LANES _Pragma("GCC ivdep") for (int l = 0; l < SM_WARP; l++)
+/*
+ * Write D lane by lane.  The operands' addresses are taken before the loop: the
+ * compiler must not think that storing a lane could move them.
+ */
+#define OUT(expr) do {							\
+	uint32_t *d_ = x->d;						\
+	const uint32_t *a_ = x->a, *b_ = x->b, *c_ = x->c;		\
+									\
+	(void)a_, (void)b_, (void)c_;					\
+	LANES d_[l] = (expr);						\
+} while (0)
 #define B(n) SM_BIT(i, n)
 #define ALU(name) static void name(const struct sm_insn *i, struct sm_alu *x)
 
@@ -110,7 +121,7 @@ static inline void lanes_of(uint32_t m, uint32_t *t, uint32_t v)
 
 ALU(alu_mov)
 {
-	LANES x->d[l] = x->b[l];
+	OUT(b_[l]);
 }
 
 ALU(alu_sel)
@@ -118,7 +129,7 @@ ALU(alu_sel)
 	uint32_t t[SM_WARP];
 
 	lanes_of(get_pred(x, i, 39, 42), t, ~0u);
-	LANES x->d[l] = (x->a[l] & t[l]) | (x->b[l] & ~t[l]);
+	OUT((a_[l] & t[l]) | (b_[l] & ~t[l]));
 }
 
 static uint32_t prmt(unsigned int mode, uint32_t a, uint32_t s, uint32_t c)
@@ -206,14 +217,14 @@ static void add_neg(struct sm_alu *x, bool na, bool nb, bool xin, bool sat, bool
 	uint32_t ta[SM_WARP], tb[SM_WARP], xa = 0, xb = 0, cin = 0;
 
 	if (!na && !nb && !xin && !sat && !cc) {
-		LANES x->d[l] = x->a[l] + x->b[l];
+		OUT(a_[l] + b_[l]);
 		return;
 	}
 	if (!xin && na != nb && !sat && !cc) {
 		if (nb)
-			LANES x->d[l] = x->a[l] - x->b[l];
+			OUT(a_[l] - b_[l]);
 		else
-			LANES x->d[l] = x->b[l] - x->a[l];
+			OUT(b_[l] - a_[l]);
 		return;
 	}
 	if (na && nb && !xin) {
@@ -386,7 +397,7 @@ ALU(alu_imad)
 		c = tc;
 		cin = B(49) ? x->w->cc_c : ~0u;
 	} else if (!cin && !B(47) && !B(50)) {
-		LANES x->d[l] = t[l] + c[l];
+		OUT(t[l] + c[l]);
 		return;
 	}
 	add_core(x, t, c, cin, B(50), B(47), x->d);
@@ -474,11 +485,11 @@ ALU(alu_xmad)
 			add_core(x, t, k, xin ? x->w->cc_c : 0, false, B(47), t);
 		else
 			LANES t[l] += k[l];
-		LANES x->d[l] = (t[l] & 0xffff) | m[l];
+		OUT((t[l] & 0xffff) | m[l]);
 	} else if (xin || B(47)) {
 		add_core(x, t, k, xin ? x->w->cc_c : 0, false, B(47), x->d);
 	} else {
-		LANES x->d[l] = t[l] + k[l];
+		OUT(t[l] + k[l]);
 	}
 }
 
@@ -834,7 +845,7 @@ ALU(alu_icmp)
 	uint32_t t[SM_WARP];
 
 	lanes_of(icmp_core(sm_bits(i->word, 49, 3), B(48), x->c, sm_zero_rows[0]), t, ~0u);
-	LANES x->d[l] = (x->a[l] & t[l]) | (x->b[l] & ~t[l]);
+	OUT((a_[l] & t[l]) | (b_[l] & ~t[l]));
 }
 
 static uint32_t pset_value(const struct sm_insn *i, struct sm_alu *x)
@@ -1067,11 +1078,10 @@ static void ffma_core(struct sm_alu *x, bool nb, bool nc, unsigned int dz, bool 
 	unsigned int old;
 
 	if (!ftz && !sat && !rnd && !cc) {
-		LANES {
-			uint32_t v = f2u(__builtin_fmaf(u2f(a[l]), u2f(b[l]), u2f(c[l])));
+		uint32_t *d = x->d;
 
-			x->d[l] = (v & 0x7fffffff) > 0x7f800000 ? NAN32 : v;
-		}
+		LANES ((float *)r)[l] = __builtin_fmaf(((const float *)a)[l], ((const float *)b)[l], ((const float *)c)[l]);
+		LANES d[l] = (r[l] & 0x7fffffff) > 0x7f800000 ? NAN32 : r[l];
 		return;
 	}
 	old = rnd_set(rnd);
@@ -1159,7 +1169,7 @@ ALU(alu_fcmp)
 
 	lanes_of(fcmp_core(sm_bits(i->word, 48, 4), fsrc(x->c, tc, false, false, B(47)),
 			   sm_zero_rows[0]), t, ~0u);
-	LANES x->d[l] = (x->a[l] & t[l]) | (x->b[l] & ~t[l]);
+	OUT((a_[l] & t[l]) | (b_[l] & ~t[l]));
 }
 
 /* FCHK.DIVIDE: true where a/b needs the slow path (exponents far apart or special). */
@@ -1251,7 +1261,7 @@ ALU(alu_rro)
 	uint32_t t[SM_WARP];
 	const uint32_t *b = fsrc(x->b, t, B(49), B(45), false);
 
-	LANES x->d[l] = b[l];
+	OUT(b[l]);
 }
 
 /* --- double --------------------------------------------------------------- */
@@ -1270,7 +1280,7 @@ static inline void dput(struct sm_alu *x, const double *r, bool cc)
 	uint64_t t[SM_WARP];
 
 	memcpy(t, r, sizeof(t));
-	LANES x->d[l] = (uint32_t)t[l];
+	OUT((uint32_t)t[l]);
 	LANES x->d[32 + l] = t[l] >> 32;
 	if (cc)
 		cc_of_64(x, x->d, x->d + 32);
@@ -1491,9 +1501,9 @@ ALU(alu_i2f)
 
 	if (ds == 2 && ss == 2 && !rnd && !B(45) && !B(49) && !B(47)) {
 		if (ssign)
-			LANES x->d[l] = f2u((float)(int32_t)x->b[l]);
+			OUT(f2u((float)(int32_t)b_[l]));
 		else
-			LANES x->d[l] = f2u((float)x->b[l]);
+			OUT(f2u((float)b_[l]));
 		return;
 	}
 	{
@@ -1691,7 +1701,7 @@ ALU(alu_vote)
 	default:
 		r = v == 0 || v == x->mask;
 	}
-	LANES x->d[l] = v;
+	OUT(v);
 	set_pred(x, sm_bits(i->word, 45, 3), r ? ~0u : 0);
 }
 

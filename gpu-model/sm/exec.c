@@ -527,7 +527,7 @@ enum sm_run sm_run_warp(struct sm_worker *k, struct sm_warp *w, uint64_t budget,
 		w->pc = pc + 8;
 		if (!m)
 			continue;
-		lanes += __builtin_popcount(m);
+		lanes += m == ~0u ? SM_WARP : (unsigned int)__builtin_popcount(m);
 		if (i->maxreg >= w->nregs || i->badreg) {
 			w->pc = pc;
 			sm_raise(k, w, i->badreg ? SM_ERR_MISALIGNED_REG : SM_ERR_OOR_REG, pc, i->word);

@@ -215,7 +215,9 @@ static void place(struct sm_array *sm)
 
 static bool warp_runnable(const struct sm_warp *w)
 {
-	return w && w->state == WARP_READY && !w->cta->grid->stopped && !w->cta->grid->killed;
+	/* both flags may be set by others at any time: a hint, looked at again each turn */
+	return w && w->state == WARP_READY && !__atomic_load_n(&w->cta->grid->stopped, __ATOMIC_RELAXED) &&
+	       !__atomic_load_n(&w->cta->grid->killed, __ATOMIC_RELAXED);
 }
 
 static bool core_runnable(const struct sm_core *c)

@@ -4,7 +4,7 @@
  * load/store and atomic loops, with one worker and with one a host core.
  * Prints one line each: name, workers, million lane-instructions a second of wall
  * time, and of processor time (what a core does when it is not shared).
- * Run by "make bench".
+ * Run by "make bench"; an argument chooses one loop.
  */
 #include <sys/resource.h>
 
@@ -106,6 +106,8 @@ int main(int argc, char **argv)
 	int cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	for (size_t j = 0; j < sizeof(loops) / sizeof(loops[0]); j++) {
+		if (argc > 1 && strcmp(argv[1], loops[j].name))
+			continue;
 		measure(&loops[j], 1);
 		if (cpus > 1)
 			measure(&loops[j], cpus);
