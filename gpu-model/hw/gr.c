@@ -309,12 +309,30 @@ static const struct sm_ops gr_sm_ops = {
 
 /* Grids */
 
+static void gr_release_semaphores(struct gpu *gpu, struct gr_grid *g)
+{
+	struct channel *ch = fifo_channel(gpu, g->chid);
+
+	for (unsigned int i = 0; ch && ch->bound && ch->space.inst == g->space.inst && i < 2; i++) {
+		struct qmd_release *r = &g->release[i];
+		uint64_t v = r->payload;
+
+		if (!r->enable)
+			continue;
+		if (r->reduction && gr_once(gpu, 33))
+			gpu_log(gpu, 0, "channel %u: QMD release with reduction is not modelled", g->chid);
+		if (gr_semaphore_write(gpu, ch, FIFO_CLIENT_SKED, r->va, v, r->one_word) != METHOD_DONE)
+			break;
+	}
+}
+
 enum method_result gr_launch(struct gpu *gpu, struct channel *ch, const struct sm_launch *launch,
 			     const struct qmd_release release[2])
 {
 	struct gr *gr = gpu->gr;
 	struct gr_grid *g = calloc(1, sizeof(*g));
 	struct sm_launch l = *launch;
+	struct inject_arm arm;
 
 	if (!g)
 		return METHOD_BUSY;
@@ -330,9 +348,19 @@ enum method_result gr_launch(struct gpu *gpu, struct channel *ch, const struct s
 			gpu_log(gpu, 0, "there are no shader cores in this build");
 		return METHOD_DONE;
 	}
+	LEDGER(gpu, grid);
+	if (!g->ctas) {	/* nothing to run, complete at once */
+		gr_release_semaphores(gpu, g);
+		free(g);
+		return METHOD_DONE;
+	}
 	g->next = gr->grids;
 	gr->grids = g;
-	LEDGER(gpu, grid);
+	if (inject_armed(gpu, INJECT_engine_hang, &arm) && arm.arg == gr_engine(gpu)->id) {
+		inject_fire(gpu, INJECT_engine_hang, 0, 0, &arm);
+		gr->wedged = true;
+		return METHOD_DONE;
+	}
 	g->id = sm_launch(gpu->sm, &l);
 	if (!g->id) {
 		gr->grids = g->next;
@@ -358,23 +386,6 @@ static void gr_forget_parked(struct gr *gr, const struct gr_grid *g)
 		if (gr->parked[i].grid != g)
 			gr->parked[k++] = gr->parked[i];
 	gr->nr_parked = k;
-}
-
-static void gr_release_semaphores(struct gpu *gpu, struct gr_grid *g)
-{
-	struct channel *ch = fifo_channel(gpu, g->chid);
-
-	for (unsigned int i = 0; ch && ch->bound && ch->space.inst == g->space.inst && i < 2; i++) {
-		struct qmd_release *r = &g->release[i];
-		uint64_t v = r->payload;
-
-		if (!r->enable)
-			continue;
-		if (r->reduction && gr_once(gpu, 33))
-			gpu_log(gpu, 0, "channel %u: QMD release with reduction is not modelled", g->chid);
-		if (gr_semaphore_write(gpu, ch, FIFO_CLIENT_SKED, r->va, v, r->one_word) != METHOD_DONE)
-			break;
-	}
 }
 
 static void gr_grid_done(struct gpu *gpu, struct gr_grid *g)
@@ -781,15 +792,12 @@ static enum step_result gr_engine_step(struct gpu *gpu, struct engine *e)
 static enum step_result gr_step(struct gpu *gpu)
 {
 	struct gr *gr = gpu->gr;
-	struct inject_arm arm;
 	enum step_result res = STEP_IDLE;
 
 	if (!gpu->sm)
 		return STEP_IDLE;
-	if (gpu->cfg.deterministic && gr->grids && !(inject_armed(gpu, INJECT_engine_hang, &arm) && arm.arg == 0)) {
-		if (sm_step(gpu->sm, GR_STEP_INSTRUCTIONS))
-			res = STEP_BUSY;
-	}
+	if (gpu->cfg.deterministic && gr->grids && sm_step(gpu->sm, GR_STEP_INSTRUCTIONS))
+		res = STEP_BUSY;
 	if (gr_drain(gpu, true)) {
 		gr_count(gpu);
 		res = STEP_BUSY;
