@@ -8,9 +8,9 @@
  * on system memory, nothing inside it.
  *
  * Local memory lies in GPU memory: SHADER_LOCAL_MEMORY base + SM number * bytes a
- * TPC + warp slot * ((low + high) * 32 + CRS) bytes, in it granules of 16 bytes
- * interleaved by lane.  How the hardware interleaves is not public; sizes follow
- * what Mesa reserves (nvc0_screen_resize_tls_area).
+ * TPC + warp slot * (low + high) * 32 bytes, in it granules of 16 bytes interleaved
+ * by lane.  How the hardware interleaves is not public; it fits what Mesa reserves
+ * (nvc0_screen_resize_tls_area).  The divergence stack never goes to memory.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -258,6 +258,7 @@ struct access {
 	uint64_t va[SM_WARP];
 	uint8_t *ptr[SM_WARP];	/* NULL: slow or sparse */
 	uint8_t fl[SM_WARP];
+	bool linear;		/* all lanes, side by side from ptr[0] on */
 	uint32_t slow;		/* lanes that go through read/write callbacks */
 	uint32_t sparse;
 	uint32_t shared;	/* lanes in shared memory */
@@ -271,6 +272,7 @@ static bool mem_setup(const struct sm_insn *i, struct access *a)
 
 	memset(a, 0, offsetof(struct access, va));
 	a->slow = a->sparse = a->shared = 0;
+	a->linear = false;
 	switch (i->op) {
 	case OP_LD: case OP_ST:
 		a->space = SPC_GENERIC;
@@ -367,7 +369,7 @@ static bool local_va(struct sm_worker *k, const struct sm_warp *w, unsigned int 
 {
 	const struct sm_launch *l = &w->cta->grid->l;
 	uint64_t thread = (l->local_low + l->local_high + 15) & ~15ull;
-	uint64_t stride = thread * SM_WARP + l->crs_size;
+	uint64_t stride = thread * SM_WARP;
 	uint64_t top = 1u << 24;
 
 	off &= 0xffffff;
@@ -395,8 +397,12 @@ static enum sm_step_result mem_translate(struct sm_worker *k, struct sm_warp *w,
 	uint8_t *host = NULL, f = 0;
 	int first;
 
-	for (int j = 0; j < SM_WARP; j++)
-		all |= m & sm_lane_bit[j] ? a->va[j] : 0;
+	if (m == ~0u)
+		for (int j = 0; j < SM_WARP; j++)
+			all |= a->va[j];
+	else
+		for (int j = 0; j < SM_WARP; j++)
+			all |= m & sm_lane_bit[j] ? a->va[j] : 0;
 	if (all & (n - 1)) {
 		*err = SM_ERR_MISALIGNED_ADDR;
 		return STEP_ERROR;
@@ -418,9 +424,19 @@ static enum sm_step_result mem_translate(struct sm_worker *k, struct sm_warp *w,
 	}
 	if (a->space == SPC_GLOBAL || (a->space == SPC_GENERIC && (all >> 32))) {
 		/* all lanes in one page, as most often: one look-up */
+		uint64_t apart = 1;
+
 		first = __builtin_ctz(m);
-		for (int j = 0; j < SM_WARP; j++)
-			same |= m & sm_lane_bit[j] ? a->va[j] ^ a->va[first] : 0;
+		if (m == ~0u) {
+			apart = 0;
+			for (int j = 0; j < SM_WARP; j++)
+				same |= a->va[j] ^ a->va[0];
+			for (int j = 0; j < SM_WARP; j++)
+				apart |= a->va[j] ^ (a->va[0] + (uint64_t)j * 4);
+		} else {
+			for (int j = 0; j < SM_WARP; j++)
+				same |= m & sm_lane_bit[j] ? a->va[j] ^ a->va[first] : 0;
+		}
 		if (same < 4096 && (a->space == SPC_GLOBAL || a->va[first] >> 32)) {
 			uint8_t r = xlat(k, SM_PORT_TEX, l->space, a->va[first], acc, &host, &f);
 
@@ -431,6 +447,11 @@ static enum sm_step_result mem_translate(struct sm_worker *k, struct sm_warp *w,
 			if (host) {
 				uint8_t *base = host - (a->va[first] & 4095);
 
+				a->linear = !apart && n == 4 && (acc == SM_READ || acc == SM_WRITE);
+				if (a->linear) {
+					a->ptr[0] = host;
+					return STEP_OK;
+				}
 				for (int j = 0; j < SM_WARP; j++)
 					a->ptr[j] = base + (a->va[j] & 4095);
 				memset(a->fl, f, sizeof(a->fl));
@@ -527,6 +548,10 @@ static void do_load(struct sm_worker *k, struct sm_warp *w, const struct sm_insn
 	uint32_t *d = i->rd == SM_RZ ? trash : w->regs + i->rd * 32;
 	uint32_t fast = m & ~(a->slow | a->sparse);
 
+	if (a->linear) {
+		memcpy(d, a->ptr[0], 4 * SM_WARP);
+		return;
+	}
 	if (fast == ~0u && a->bytes == 4) {
 		for (int l = 0; l < SM_WARP; l++)
 			d[l] = RD32(a->ptr[l]);
@@ -571,6 +596,10 @@ static void do_store(struct sm_worker *k, struct sm_warp *w, const struct sm_ins
 	const uint32_t *d = i->rd == SM_RZ ? sm_zero_rows[0] : w->regs + i->rd * 32;
 	uint32_t fast = m & ~(a->slow | a->sparse);
 
+	if (a->linear) {
+		memcpy(a->ptr[0], d, 4 * SM_WARP);
+		return;
+	}
 	if (fast == ~0u && a->bytes == 4) {
 		for (int l = 0; l < SM_WARP; l++)
 			WR32(a->ptr[l], d[l]);

@@ -332,7 +332,7 @@ static void *worker_main(void *arg)
 	int from = k->index;
 
 	pthread_setschedparam(pthread_self(), SCHED_BATCH, &sp);
-	setpriority(PRIO_PROCESS, syscall(SYS_gettid), 10);
+	setpriority(PRIO_PROCESS, syscall(SYS_gettid), 5);	/* below the vCPUs */
 	pthread_mutex_lock(&sm->lock);
 	while (!sm->quit) {
 		struct sm_core *c = pick(sm, from);
