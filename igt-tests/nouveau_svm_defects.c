@@ -197,6 +197,7 @@ static void test_a5(void)
 	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), n);
 	/* Another protection of a page in the middle: the huge mapping is split. */
 	igt_assert_eq(mprotect(p + 256 * SZ_4K, SZ_4K, PROT_READ), 0);
+	igt_debug("%zu pages are in VRAM now\n", svm_count_pages(p, SZ_2M, PAGE_IN_VRAM));
 	for (i = 300; i < n; i += 50) {
 		uint32_t got = *(volatile uint32_t *)(p + i * SZ_4K);
 
@@ -516,6 +517,29 @@ static void test_a14(void)
 }
 
 /**
+ * SUBTEST: m1-first-touch-within-thp
+ * Description: the GPU's first touch of a huge page in VRAM is in its middle: it reads the page that it means
+ *
+ * The defect is not nouveau's: hmm_vma_handle_absent_pmd() of Linux 7.3 (mm/hmm.c) returns the frame of the
+ * huge page's head whatever part of it was asked for.
+ */
+static void test_m1(void)
+{
+	struct svm svm;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_THP);
+	svm_cpu_write_pages(p, SZ_2M / SZ_4K, 0x1000);
+	svm_bind_vram(&svm, p, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), SZ_2M / SZ_4K);
+	igt_assert_eq_u32(svm_gpu_read(&svm, p + 300 * SZ_4K), 0x1000 + 300);
+	igt_assert_eq_u32(svm_gpu_read(&svm, p), 0x1000);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
  * SUBTEST: result-is-true
  * Description: one SVM_BIND moves all of a megabyte of 4 KiB pages, and the kernel says how many
  */
@@ -736,6 +760,9 @@ int igt_main()
 	igt_describe("Atomics on pages in VRAM");
 	igt_subtest("a14-atomic-in-vram")
 		test_a14();
+	igt_describe("First touch in the middle of a huge page in VRAM");
+	igt_subtest("m1-first-touch-within-thp")
+		test_m1();
 	igt_describe("SVM_BIND says how many pages it moved");
 	igt_subtest("result-is-true")
 		test_result();

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""verdicts.py DRIVER TESTLIST RESULTS.json: igt_runner's verdicts as result lines for vm/check.
+
+TESTLIST names one test a line (igt@binary@subtest); one without a result is a failure. Lines in which nouveau
+reports a killed channel are no failure: tests kill channels on purpose, and check themselves which die.
+"""
+
+import json
+import re
+import sys
+
+# What nouveau logs when it kills a channel, and when a submission comes just too late.
+KILL = re.compile(r"nouveau .*: (fifo: fault |fifo:[0-9a-f:]+(\[.*\])? ?(rc scheduled|errored - disabling channel)|"
+                  r".*: channel \d+ killed!|.*: error fencing pushbuf: -19|gr: )|nouveau .*fifo:\d+: rc scheduled")
+LEVEL = re.compile(r"^<([0-7])> ")
+WARN_LEVEL = 4
+
+
+def other_reports(dmesg):
+    """The first line of a report in the log that is not about a killed channel; None: there is none."""
+    for line in dmesg.splitlines():
+        level = LEVEL.match(line)
+        if level and int(level.group(1)) <= WARN_LEVEL and not KILL.search(line):
+            return line.strip()
+    return None
+
+
+def first_failure(text):
+    """What the test says went wrong."""
+    lines = [line for line in text.splitlines() if "CRITICAL" in line]
+    lines = [line.split("CRITICAL: ", 1)[1].strip() for line in lines]
+    lines = [line for line in lines if not line.startswith(("Test assertion", "Last errno"))]
+    return "; ".join(lines[:2])[:200].replace("\t", " ")
+
+
+def verdict(name, test):
+    if test is None:
+        return f"FAIL {name}: listed, but has no result"
+    result = test.get("result", "incomplete")
+    if result == "pass":
+        return f"PASS {name}"
+    if result == "dmesg-warn":
+        report = other_reports(test.get("dmesg", ""))
+        return f"PASS {name}" if report is None else f"FAIL {name}: the kernel's log: {report}"
+    if result == "skip":
+        lines = [line for line in test.get("out", "").splitlines() if "requirement" in line.lower()]
+        return f"SKIP {name}: {lines[-1].strip() if lines else ''}"
+    return f"FAIL {name}: {result}: {first_failure(test.get('err', ''))}"
+
+
+def main():
+    driver, listing, results = sys.argv[1:4]
+    try:
+        with open(results, encoding="utf-8", errors="replace") as file:
+            tests = json.load(file)["tests"]
+    except (OSError, ValueError, KeyError) as error:
+        print(f"FAIL {driver}/results.json: {error}")
+        tests = {}
+    with open(listing, encoding="utf-8") as file:
+        names = [line.split("#")[0].strip() for line in file]
+    for name in filter(None, names):
+        parts = [key for key in tests if key.startswith(name + "@")] or [name]
+        for key in parts:
+            print(verdict(f"{driver}/{key}", tests.get(key)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
