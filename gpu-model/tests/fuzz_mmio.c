@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fuzz target: register programs.  The input is a list of host accesses: BAR0
- * at and around the described registers, BAR1 and BAR2, configuration space,
+ * Fuzz target: register programs.  The input is a list of host accesses
+ * (struct op; tests/trace-to-corpus makes one from a trace): BAR0 anywhere and
+ * at the described registers, BAR1 and BAR2, configuration space,
  * PRAMIN (so that instance blocks, runlists, page tables and GPFIFO entries are
  * hostile too), system memory changing under the device, engine steps.
  */
@@ -45,7 +46,7 @@ static void init(void)
 struct op {
 	uint8_t what, a;
 	uint16_t b;
-	uint32_t c;
+	uint32_t addr, c;
 } __attribute__((packed));
 
 /* Values that mean something more often than random ones do */
@@ -70,7 +71,7 @@ static void run(const struct op *op)
 {
 	uint32_t v = value(op);
 	uint64_t v8 = (uint64_t)op->c << 32 | v;
-	uint8_t buf[8];
+	uint8_t buf[8] = { 0 };
 	size_t len = 1u << (op->a >> 3 & 3);
 	uint32_t off = op->b * 4u;
 
@@ -84,13 +85,13 @@ static void run(const struct op *op)
 		pci_host_read(gpu, 0, regs[op->b % nr_regs], buf, 4);
 		break;
 	case 4:
-		pci_host_write(gpu, 0, (op->c >> 16) * 256u + (op->b & 0xff), &v8, len);
+		pci_host_write(gpu, 0, op->addr & 0xffffff, &v8, len);
 		break;
 	case 5:
-		pci_host_read(gpu, 0, (op->c >> 16) * 256u + (op->b & 0xff), buf, len);
+		pci_host_read(gpu, 0, op->addr & 0xffffff, buf, len);
 		break;
 	case 6:
-		pci_host_write(gpu, 0, 0x700000 + off, &v, 4);
+		pci_host_write(gpu, 0, 0x700000 + off, &op->c, 4);
 		break;
 	case 7:
 		if (op->a & 0x40)
@@ -119,12 +120,13 @@ static void run(const struct op *op)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct op op;
+	int nr = 0;
 
 	if (!gpu)
 		init();
 	memset(ram, 0, RAM_SIZE);
 	pci_host_dma_map(gpu, 0, RAM_SIZE, ram_fd, 0, true, true);
-	for (; size >= sizeof(op); data += sizeof(op), size -= sizeof(op)) {
+	for (; size >= sizeof(op) && nr++ < 4096; data += sizeof(op), size -= sizeof(op)) {
 		memcpy(&op, data, sizeof(op));
 		run(&op);
 	}
