@@ -439,9 +439,12 @@ static bool conn_lines(struct control *ctl, struct conn *c)
 		memmove(c->buf, nl + 1, c->have);
 	}
 	if (c->fd >= 0 && c->have == MAX_LINE && !memchr(c->buf, '\n', c->have)) {
+		bool told = c->skip;
+
 		c->have = 0;
 		c->skip = true;
-		conn_send(c, json_pack("{sbss}", "ok", 0, "error", "the line is too long"));
+		if (!told)
+			conn_send(c, json_pack("{sbss}", "ok", 0, "error", "the line is too long"));
 	}
 	return quit;
 }
