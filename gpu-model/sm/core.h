@@ -51,6 +51,7 @@ struct sm_warp {
 	unsigned int slot;	/* warp id on the SM */
 	unsigned int wid;	/* warp of the CTA */
 	unsigned int sp;
+	unsigned int tokens;	/* of the stack, branches that split not counted */
 	unsigned int bar_id;
 	uint32_t bar_result;
 	struct sm_stack_entry stack[SM_STACK];

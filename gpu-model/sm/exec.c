@@ -83,11 +83,16 @@ void sm_raise(struct sm_worker *k, struct sm_warp *w, enum sm_warp_error err, ui
 
 static bool push(struct sm_warp *w, enum sm_token type, uint64_t pc, uint32_t mask)
 {
-	/* on chip there are few; the rest spills to crs_size bytes, 16 an entry */
+	/*
+	 * On chip there are 16; the rest spills to crs_size bytes, 16 an entry (NAK's
+	 * crs_size()).  Compilers count what they push, so splits do not count; there
+	 * are never more of them than lanes.
+	 */
 	unsigned int limit = 16 + w->cta->grid->l.crs_size / 16;
 
-	if (w->sp >= limit || w->sp >= SM_STACK)
+	if (w->sp >= SM_STACK || (type != TOK_DIV && w->tokens >= limit))
 		return false;
+	w->tokens += type != TOK_DIV;
 	w->stack[w->sp].type = type;
 	w->stack[w->sp].pc = pc;
 	w->stack[w->sp].mask = mask;
@@ -102,6 +107,7 @@ static void pop(struct sm_warp *w)
 		struct sm_stack_entry *e = &w->stack[--w->sp];
 		uint32_t m = e->mask & ~w->exited;
 
+		w->tokens -= e->type != TOK_DIV;
 		if (m) {
 			w->active = m;
 			w->pc = e->pc;

@@ -409,6 +409,69 @@ static void compare_and_swap(void **state)
 		}
 }
 
+/* Operands from constant banks and immediates, in every position, one and two words wide. */
+static void forms(void **state)
+{
+	struct prog p = { .n = 0 };
+	struct ctx c;
+	uint32_t *cb;
+	float *o, f[4] = { 1.5f, -2.25f, 1000, 0.125f };
+	double d[2] = { 3.75, -1e100 }, *od;
+	uint64_t cb0 = fld(0x40 / 4, 20), cb8 = fld(0x48 / 4, 20), cbd = fld(0x50 / 4, 20);
+
+	prologue(&p, 32, 6, OUT);
+	add(&p, enc(0x5cb8, 8, 0, 0, 0) | fld(2, 8) | fld(2, 10));	/* r8 = (float)t */
+	p.w[p.n - 1] = 0x5cb8000000070000ull | 8 | fld(2, 8) | fld(2, 10) | fld(0, 20);
+	add(&p, 0x5ca8000000070000ull | 10 | fld(3, 8) | fld(2, 10) | fld(8, 20));	/* r10:11 = (double)r8 */
+	/* fadd c, ffma a*c+b, ffma a*b+c (rc), ffma imm, iadd c, sel c */
+	add(&p, enc(0x4c58, 16, 8, 0, 0) | cb0);
+	add(&p, i_stg(16, 2, 0, 4));
+	add(&p, enc(0x4980, 16, 8, 0, 8) | cb8);
+	add(&p, i_stg(16, 2, 4, 4));
+	add(&p, enc(0x5180, 16, 8, 0, 8) | cb8);
+	add(&p, i_stg(16, 2, 8, 4));
+	add(&p, enc(0x3280, 16, 8, 0, 8) | fld(0x40400, 20));	/* 3.0 */
+	add(&p, i_stg(16, 2, 12, 4));
+	add(&p, enc(0x4c10, 16, 0, 0, 0) | fld(0x60 / 4, 20));
+	add(&p, i_stg(16, 2, 16, 4));
+	/* dadd c, dfma c, dfma rc, dmul imm -0.5 */
+	add(&p, enc(0x4c70, 16, 10, 0, 0) | cbd);
+	add(&p, i_stg(16, 2, 24, 5));
+	add(&p, enc(0x4b70, 16, 10, 0, 10) | cbd);
+	add(&p, i_stg(16, 2, 32, 5));
+	add(&p, enc(0x5370, 16, 10, 0, 10) | cbd);
+	add(&p, i_stg(16, 2, 40, 5));
+	add(&p, enc(0x3880, 16, 10, 0, 0) | fld(0x3fe00, 20) | bit(56));
+	add(&p, i_stg(16, 2, 48, 5));
+	/* xmad c, isetp c with a guard on the store */
+	add(&p, enc(0x4e00, 16, 0, 0, 0) | fld(0x60 / 4, 20));
+	add(&p, (enc(0x4b61, 0, 0, 0, 0) & ~0xffull) | 7 | fld(LT, 49) | fld(7, 39) | fld(0x64 / 4, 20));
+	add(&p, guard(i_stg(16, 2, 20, 4), 0, false));
+	run(&p, &c, 32);
+	cb = at(c.p, AT_CB0);
+	memcpy(cb + 16, f, 16);
+	memcpy(cb + 20, d, 16);
+	cb[0x60 / 4] = 777;
+	cb[0x64 / 4] = 9;
+	ctx_launch(&c, &p);
+	ctx_done(&c);
+	for (int t = 0; t < 32; t++) {
+		o = (float *)((uint8_t *)at(c.p, OUT) + 64 * t);
+		od = (double *)o;
+		assert_true(o[0] == t + 1.5f);
+		assert_true(o[1] == t * 1000.0f + t);
+		assert_true(o[2] == (float)t * t + 1000.0f);
+		assert_true(o[3] == t * 3.0f + t);
+		assert_int_equal(((uint32_t *)o)[4], t + 777);
+		assert_true(od[3] == t + 3.75);
+		assert_true(od[4] == t * 3.75 + t);
+		assert_true(od[5] == (double)t * t + 3.75);
+		assert_true(od[6] == t * -0.5);
+		assert_int_equal(((uint32_t *)o)[5], t < 9 ? t * 777 + t : 0);
+	}
+	ctx_del(&c);
+}
+
 /* --- faults -------------------------------------------------------------------- */
 
 /* One event a page, no lane's store before all lanes can, others go on, replay finishes. */
@@ -727,6 +790,36 @@ static void loops(void **state)
 			s += k & 1 ? 0 : k;
 		assert_int_equal(o[t], t == 7 ? 0x5555 : s);
 	}
+	ctx_del(&c);
+}
+
+/* A loop that lanes leave one by one by a plain branch, without a stack in memory: 31 splits. */
+static void splits(void **state)
+{
+	struct prog p = { .n = 0 };
+	int top, out, ssy;
+	struct ctx c;
+	uint32_t *o;
+
+	prologue(&p, 32, 2, OUT);
+	add(&p, i_mov32(8, 0));
+	ssy = hole(&p);
+	top = p.n;
+	add(&p, i_isetp(0, EQ, 8, 0));
+	out = hole(&p);
+	add(&p, i_iaddi(8, 8, 1));
+	patch(&p, hole(&p), 0xe240, top, PT, false);
+	patch(&p, out, 0xe240, p.n, 0, false);
+	add(&p, I_SYNC);
+	patch(&p, ssy, 0xe290, p.n, PT, false);
+	add(&p, i_stg(8, 2, 0, 4));
+	run(&p, &c, 32);
+	c.l.crs_size = 0;
+	ctx_launch(&c, &p);
+	ctx_done(&c);
+	o = at(c.p, OUT);
+	for (int t = 0; t < 32; t++)
+		assert_int_equal(o[t], t);
 	ctx_del(&c);
 }
 
@@ -1055,11 +1148,11 @@ static void workers_kill(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sizes), cmocka_unit_test(ldc), cmocka_unit_test(page_kinds),
+		cmocka_unit_test(sizes), cmocka_unit_test(forms), cmocka_unit_test(ldc), cmocka_unit_test(page_kinds),
 		cmocka_unit_test(atomics), cmocka_unit_test(compare_and_swap), cmocka_unit_test(fault_store),
 		cmocka_unit_test(fault_load_atomic_fetch_const), cmocka_unit_test(kill_parked_and_running),
 		cmocka_unit_test(exceptions), cmocka_unit_test(too_big), cmocka_unit_test(if_else),
-		cmocka_unit_test(loops), cmocka_unit_test(calls), cmocka_unit_test(barrier),
+		cmocka_unit_test(loops), cmocka_unit_test(calls), cmocka_unit_test(splits), cmocka_unit_test(barrier),
 		cmocka_unit_test(barrier_arrive), cmocka_unit_test(registers), cmocka_unit_test(new_code),
 		cmocka_unit_test(many_grids), cmocka_unit_test(workers_fault), cmocka_unit_test(workers_kill),
 	};
