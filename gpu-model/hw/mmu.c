@@ -61,6 +61,7 @@ static void tell_once(struct gpu *gpu, unsigned int id, const char *what, uint32
 {
 	uint32_t old = __atomic_fetch_or(&gpu->mmu->told, BIT(id), __ATOMIC_RELAXED);
 
+	__atomic_fetch_add(&gpu->mmu->not_modelled, 1, __ATOMIC_RELAXED);
 	if (!(old & BIT(id)))
 		gpu_log(gpu, 0, "mmu: not modelled: %s (%08x)", what, val);
 }
@@ -709,6 +710,7 @@ static enum step_result mmu_step(struct gpu *gpu)
 static void mmu_state(struct gpu *gpu, void (*put)(void *priv, const char *key, uint64_t val), void *priv)
 {
 	put(priv, "mmu.queued", gpu->mmu->queued);
+	put(priv, "mmu.not_modelled", gpu->mmu->not_modelled);
 }
 
 const struct hw_block hw_mmu = {
