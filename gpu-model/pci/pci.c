@@ -237,7 +237,6 @@ int pci_host_dma_map(struct gpu *gpu, uint64_t iova, uint64_t size, int fd, uint
 	if (!ret)
 		LEDGER(gpu, dma_map);
 	gpu_unlock(gpu);
-	gpu_kick(gpu);
 	return ret;
 }
 
