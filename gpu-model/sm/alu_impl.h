@@ -550,10 +550,6 @@ ALU(alu_lop)
 	uint32_t r[SM_WARP];
 
 	lop_core(x, sm_bits(i->word, 41, 2), B(39), B(40), B(47), r);
-	if (B(43)) {
-		/* .X: Z only stays set */
-		LANES r[l] = r[l];
-	}
 	lop_pred(x, i, 44, r);
 	memcpy(x->d, r, sizeof(r));
 }
@@ -1080,7 +1076,8 @@ static void ffma_core(struct sm_alu *x, bool nb, bool nc, unsigned int dz, bool 
 	if (!ftz && !sat && !rnd && !cc) {
 		uint32_t *d = x->d;
 
-		LANES ((float *)r)[l] = __builtin_fmaf(((const float *)a)[l], ((const float *)b)[l], ((const float *)c)[l]);
+		/* two loops: fused into one, compilers leave it scalar */
+		loop_ffma((float *)r, (const float *)a, (const float *)b, (const float *)c);
 		LANES d[l] = (r[l] & 0x7fffffff) > 0x7f800000 ? NAN32 : r[l];
 		return;
 	}

@@ -159,7 +159,7 @@ static bool branch(struct sm_warp *w, uint32_t lanes, uint64_t target)
 static bool branch_indexed(struct sm_warp *w, const struct sm_insn *i, uint32_t m, uint64_t base)
 {
 	uint64_t t[SM_WARP];
-	uint32_t rest = m & ~0u;
+	uint32_t rest = m;
 
 	for (int l = 0; l < SM_WARP; l++) {
 		uint32_t r = i->ra == SM_RZ ? 0 : w->regs[i->ra * 32 + l];

@@ -143,9 +143,10 @@ static void sizes(void **state)
 			add(&p, i_ldg(8, 2, 0, 6));
 			add(&p, i_shl(16, 0, 4));
 			add(&p, i_mov32(17, 0));
-			if (space == 4 || space == 5)
-				add(&p, i_iadd(16, 16, RZ) | 0), add(&p, i_mov32(18, space == 4 ? 0xfe000000 : 0xff000000)),
+			if (space >= 4) {
+				add(&p, i_mov32(18, space == 4 ? 0xfe000000 : 0xff000000));
 				add(&p, i_iadd(16, 16, 18));
+			}
 			for (int r = 12; r < 16; r++)
 				add(&p, i_mov32(r, 0));
 			switch (space) {
@@ -936,7 +937,7 @@ static void barrier_arrive(void **state)
 	add(&p, i_shl(8, 0, 2));
 	add(&p, i_isetpi(0, LT, 0, 32));
 	cons = hole(&p);
-	add(&p, 0xef5c000000070000ull | 0 | 8 << 8 | fld(128, 20) * 0);	/* producers: warp 1 */
+	add(&p, 0xef5c000000070000ull | 0 | 8 << 8);	/* producers: warp 1 */
 	add(&p, 0xf0a81b8100070000ull | 1 << 8 | fld(64, 20));
 	add(&p, i_exit());
 	patch(&p, cons, 0xe240, p.n, 0, false);
