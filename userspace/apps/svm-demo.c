@@ -77,15 +77,15 @@ int main(int argc, char **argv)
 	double t;
 	int err;
 
-	clsvm_open(&cl, source);
 	pages_say("1. The CPU builds a tree of %u people with %u calls of malloc().", n, n);
 	root = make(1, n);
-	printf("  device: %s\n", cl.name);
 	pages_legend();
 	pages_show("where the tree lives:", lowest, highest);
 	*sum = 0;
 	expected = add_up(root, 0, &wrong) + n;
 
+	clsvm_open(&cl, source);
+	printf("  OpenCL device: %s; its kernel is compiled now\n", cl.name);
 	pages_say("2. A hint to the driver: the GPU will need this soon. The tree moves to the GPU's memory; no pointer changes.");
 	events_start();
 	err = pages_to_vram(lowest, highest);
