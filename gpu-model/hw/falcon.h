@@ -72,6 +72,9 @@ enum {
 	FALCON_ITFEN = 0x048,
 	FALCON_CTXBIND = 0x054,
 	FALCON_CTXACK = 0x058,
+	FALCON_RM = 0x084,
+	FALCON_DEBUG1 = 0x090,
+	FALCON_ENGCTL = 0x0a4,
 	FALCON_CTXSTAT = 0x0dc,
 	FALCON_CPUCTL = 0x100,
 	FALCON_BOOTVEC = 0x104,
@@ -141,6 +144,11 @@ void falcon_reg_write(struct gpu *gpu, const struct hw_reg *reg, unsigned int i,
 	FALCON_REG(base, FALCON_CTXACK, "FALCON_CTXACK", 0, 0, "nouveau gm200_flcn_fw_load"),       \
 	FALCON_REG(base, FALCON_CTXSTAT, "FALCON_CTXSTAT", 0, REG_RO,                               \
 		   "nouveau gm200_flcn_bind_stat"),                                                 \
+	{ (base) + FALCON_RM, "FALCON_RM", 0, 0, 0, 0, "nouveau gm200_flcn_enable", NULL, NULL },      \
+	{ (base) + FALCON_DEBUG1, "FALCON_DEBUG1", 0, 0, 0, 0, "nouveau gm200_flcn_bind_inst", NULL,    \
+	  NULL },                                                                                   \
+	{ (base) + FALCON_ENGCTL, "FALCON_ENGCTL", 0, 0, 0, 0, "nouveau gm200_flcn_bind_inst", NULL,    \
+	  NULL },                                                                                   \
 	FALCON_REG(base, FALCON_CPUCTL, "FALCON_CPUCTL", 0, 0, "envytools falcon/proc"),            \
 	{ (base) + FALCON_BOOTVEC, "FALCON_BOOTVEC", 0, 0, 0, 0, "envytools falcon/proc", NULL,     \
 	  NULL },                                                                                   \

@@ -2,7 +2,9 @@
 /*
  * Bus interface: its own interrupts (none are raised), the instance blocks of
  * BAR1 and BAR2, the PRAMIN window's base, the mirror of PCI configuration
- * space with its MSI re-arm register, and L2 flushes asked for by the CPU.
+ * space with its MSI re-arm register, and L2 flushes asked for by the CPU; and
+ * the few registers that software touches in units that the board lacks (pads,
+ * sensor, VGA).
  */
 #include "hw/units.h"
 
@@ -13,7 +15,13 @@ enum {
 	PBUS_BAR1_BLOCK = 0x001704,
 	PBUS_BIND_STATUS = 0x001710,
 	PBUS_BAR2_BLOCK = 0x001714,
+	GPIO_INTR = 0x00dc00,
+	AUX_INTR = 0x00dc60,
+	GPIO_INTR_1 = 0x00dc80,
+	THERM_TSENSOR = 0x020460,
+	PCI_MIRROR_ROM_CTRL = 0x088050,
 	PCI_MIRROR_MSI_REARM = 0x088704,
+	VGA_CRTC = 0x6013d4,
 	FLUSH_BAR = 0x070000,
 	FLUSH_LTC_INVALIDATE = 0x070004,
 	FLUSH_LTC = 0x070010,
@@ -52,6 +60,15 @@ static const struct hw_reg pbus_regs[] = {
 	{ FLUSH_LTC_INVALIDATE, "FLUSH_L2_SYSMEM_INVALIDATE", 0, REG_RO, 0, 0, "nouveau gf100_ltc_invalidate", NULL,
 	  NULL },
 	{ FLUSH_LTC, "FLUSH_L2_DIRTY", 0, REG_RO, 0, 0, "nouveau gf100_ltc_flush", NULL, NULL },
+	{ GPIO_INTR, "GPIO_INTR_STAT(0)", 0, REG_W1C, 0, 0, "nouveau gk104_gpio_intr_stat", NULL, NULL },
+	{ GPIO_INTR + 8, "GPIO_INTR_MASK(0)", 0, 0, 0, 0, "nouveau gk104_gpio_intr_mask", NULL, NULL },
+	{ AUX_INTR, "AUX_INTR_STAT", 0, REG_W1C, 0, 0, "nouveau gk104_aux_stat", NULL, NULL },
+	{ AUX_INTR + 8, "AUX_INTR_MASK", 0, 0, 0, 0, "nouveau gk104_aux_mask", NULL, NULL },
+	{ GPIO_INTR_1, "GPIO_INTR_STAT(1)", 0, REG_W1C, 0, 0, "nouveau gk104_gpio_intr_stat", NULL, NULL },
+	{ GPIO_INTR_1 + 8, "GPIO_INTR_MASK(1)", 0, 0, 0, 0, "nouveau gk104_gpio_intr_mask", NULL, NULL },
+	{ THERM_TSENSOR, "THERM_TSENSOR", 0, REG_RO, 0, 0, "nouveau gp100_temp_get: bit 29 clear, no sensor", NULL, NULL },
+	{ PCI_MIRROR_ROM_CTRL, "XVE_ROM_CTRL", 0, 0, 0, 0, "nouveau nvkm_pci_rom_shadow", NULL, NULL },
+	{ VGA_CRTC, "VGA_CRTC", 0, 0, 0, 0, "nouveau nvkm_lockvgac: index and data", NULL, NULL },
 };
 
 const struct hw_block hw_pbus = {

@@ -22,6 +22,7 @@ enum {
 	PMC_INTR_EN_CLEAR = 0x000180,
 	PMC_INTR_LTC = 0x0001c0,
 	PMC_ENABLE = 0x000200,
+	PMC_ENABLE_PB = 0x000204,
 };
 
 /* Stepping a1 of each chip: nouveau nvkm_device_ctor() takes the chip from bits 28:20 */
@@ -130,6 +131,7 @@ static const struct hw_reg pmc_regs[] = {
 	{ PMC_INTR_LTC, "PMC_INTR_LTC", 0, REG_RO, 0, 0, "nouveau gp100_ltc_intr", NULL, NULL },
 	{ PMC_ENABLE, "PMC_ENABLE", 0, 0, 0, 0, "nouveau nv04_mc_device, gk104_mc_reset, nv50_mc_init", NULL,
 	  enable_write },
+	{ PMC_ENABLE_PB, "PMC_ENABLE_PB", 0, 0, 0, 0, "nouveau gk104_fifo_init_pbdmas", NULL, NULL },
 };
 
 static int pmc_init(struct gpu *gpu)
