@@ -1146,6 +1146,74 @@ static void workers_kill(void **state)
 	ctx_del(&c);
 }
 
+/* Words with any bits in any field: whatever they do, the model survives and the grid ends. */
+static void random_words(void **state)
+{
+	const char *count = getenv("SM_WORDS_COUNT");
+	int programs = count ? atoi(count) : 300;
+	uint64_t x = 88172645463325252ull;
+	const struct sm_row *rows;
+	size_t nr;
+	struct ctx c;
+
+	rows = sm_rows(&nr);
+	ctx_new(&c, 0, 2, 70);
+	for (int k = 0; k < programs; k++) {
+		struct sm_event ev[64];
+		struct prog p = { .n = 0 };
+		bool done = false;
+		uint64_t id;
+		int n;
+
+		prologue(&p, 70, 2, OUT);
+		for (int j = 0; j < 40; j++) {
+			const struct sm_row *r;
+			uint64_t w;
+
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			r = &rows[x % nr];
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			w = (x & ~((uint64_t)r->mask << 48)) | (uint64_t)r->match << 48;
+			/* mostly registers that exist, addresses that are good, no guard */
+			if (x & 1)
+				w &= ~0xe0ull;
+			if (x & 2)
+				w = (w & ~0xff00ull) | 2 << 8;
+			if (x & 4)
+				w &= ~(0xe0ull << 20 | 0xe0ull << 39);
+			if (x & 8)
+				w = guard(w, PT, false);
+			add(&p, x & 0x7000 ? w : x);
+		}
+		add(&p, i_exit());
+		c.l.regs = k & 1 ? 255 : 40;
+		c.l.shared_size = k & 2 ? 512 : 0;
+		c.l.local_low = k & 4 ? 64 : 0;
+		c.p->kind[(OUT >> 12) + 1] = k & 8 ? PG_NOHOST : PG_SPARSE;
+		id = ctx_launch(&c, &p);
+		for (int turn = 0; turn < 5 && !done; turn++) {
+			sm_step(c.sm, 1000);
+			while ((n = sm_poll_events(c.sm, ev, 64)))
+				for (int j = 0; j < n; j++)
+					done |= ev[j].type == SM_EVENT_DONE;
+			sm_replay(c.sm);
+		}
+		if (!done) {
+			sm_kill(c.sm, id);
+			sm_step(c.sm, 1000);
+			n = sm_poll_events(c.sm, ev, 64);
+			assert_true(n >= 1);
+			assert_int_equal(ev[n - 1].type, SM_EVENT_DONE);
+		}
+		assert_true(sm_idle(c.sm));
+	}
+	ctx_del(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1156,6 +1224,7 @@ int main(void)
 		cmocka_unit_test(loops), cmocka_unit_test(calls), cmocka_unit_test(splits), cmocka_unit_test(barrier),
 		cmocka_unit_test(barrier_arrive), cmocka_unit_test(registers), cmocka_unit_test(new_code),
 		cmocka_unit_test(many_grids), cmocka_unit_test(workers_fault), cmocka_unit_test(workers_kill),
+		cmocka_unit_test(random_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
