@@ -17,8 +17,8 @@
 
 #include "firmware/standin.h"
 
-#define BIN_MAGIC 0x3b1d14f0u	/* nvkm_falcon_fw_ctor_hs(): the earlier format */
-#define PAGE 0x100u		/* falcon code comes in pages of 256 bytes */
+#define BIN_MAGIC 0x3b1d14f0u /* nvkm_falcon_fw_ctor_hs(): the earlier format */
+#define PAGE 0x100u /* falcon code comes in pages of 256 bytes */
 
 struct bin_hdr {
 	uint32_t magic, version, size, header_offset, data_offset, data_size;
@@ -127,10 +127,11 @@ static void put_hs(const char *chip, const char *name, const char *code)
 	enum { SIZE = STANDIN_ACR_DATA + STANDIN_ACR_DATA_SIZE };
 	uint8_t img[DATA + SIZE] = { 0 };
 	struct bin_hdr hdr = { BIN_MAGIC, 1, sizeof(img), HEADER, DATA, SIZE };
-	struct hs_header hs = { SIG_DBG, SIG_SIZE, SIG_PROD, SIG_SIZE, STANDIN_ACR_DATA, 0,
-				LOAD, sizeof(struct hs_load_header) };
-	struct hs_load_header load = { 0, STANDIN_ACR_CODE, STANDIN_ACR_DATA, STANDIN_ACR_DATA_SIZE, 1,
-				       STANDIN_ACR_CODE, PAGE };
+	struct hs_header hs = { SIG_DBG,	  SIG_SIZE, SIG_PROD, SIG_SIZE,
+				STANDIN_ACR_DATA, 0,	    LOAD,     sizeof(struct hs_load_header) };
+	struct hs_load_header load = {
+		0, STANDIN_ACR_CODE, STANDIN_ACR_DATA, STANDIN_ACR_DATA_SIZE, 1, STANDIN_ACR_CODE, PAGE
+	};
 
 	memcpy(img, &hdr, sizeof(hdr));
 	memcpy(img + HEADER, &hs, sizeof(hs));
@@ -185,10 +186,11 @@ static void put_sec2(const char *chip)
  */
 static void put_gr_lists(const char *chip)
 {
-	static const uint32_t nonctx[] = { 0x404154, 0x00000000 };	/* FE idle timeout: none */
-	static const uint32_t ctx[] = { 0x404004, 0, 0x00000000 };	/* FE state at start: zero */
-	static const uint32_t bundle[] = { 0x00001000, 0x00000001 };	/* first bundle of every list in nouveau */
-	static const uint32_t method[] = { 0x01000000 | 0x902d, 0x00000000 };	/* 2D no-operation */
+	static const uint32_t nonctx[] = { 0x404154, 0x00000000 }; /* FE idle timeout: none */
+	static const uint32_t ctx[] = { 0x404004, 0, 0x00000000 }; /* FE state at start: zero */
+	static const uint32_t bundle[] = { 0x00001000,
+					   0x00000001 }; /* first bundle of every list in nouveau */
+	static const uint32_t method[] = { 0x01000000 | 0x902d, 0x00000000 }; /* 2D no-operation */
 
 	put(chip, "gr/sw_nonctx.bin", nonctx, sizeof(nonctx));
 	put(chip, "gr/sw_ctx.bin", ctx, sizeof(ctx));

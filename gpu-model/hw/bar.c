@@ -71,8 +71,8 @@ static void bar_fault(struct gpu *gpu, const struct bar_window *bar, uint64_t va
 		.engine = bar == &gpu->units->bar1 ? FAULT_ENGINE_BAR1 : FAULT_ENGINE_BAR2,
 	};
 
-	gpu_log(gpu, 1, "bar%d: fault at %#llx, type %d", bar == &gpu->units->bar1 ? 1 : 2, (unsigned long long)va,
-		type);
+	gpu_log(gpu, 1, "bar%d: fault at %#llx, type %d", bar == &gpu->units->bar1 ? 1 : 2,
+		(unsigned long long)va, type);
 	fault_post_fatal(gpu, &f);
 }
 
@@ -115,7 +115,8 @@ static uint64_t window_read(struct gpu *gpu, struct bar_window *bar, uint64_t ad
 	return val;
 }
 
-static void window_write(struct gpu *gpu, struct bar_window *bar, uint64_t addr, unsigned int size, uint64_t val)
+static void window_write(struct gpu *gpu, struct bar_window *bar, uint64_t addr, unsigned int size,
+			 uint64_t val)
 {
 	struct mmu_xlat x;
 
@@ -193,7 +194,8 @@ static bool pramin_write(struct gpu *gpu, uint32_t addr, uint32_t val)
 	uint32_t window = hw_get(gpu, PBUS_BAR0_WINDOW);
 
 	LEDGER(gpu, pramin_write);
-	phys_write(gpu, window_aperture(WINDOW_TARGET(window)), WINDOW_BASE(window) + (addr - PRAMIN_BASE), &val, 4);
+	phys_write(gpu, window_aperture(WINDOW_TARGET(window)), WINDOW_BASE(window) + (addr - PRAMIN_BASE),
+		   &val, 4);
 	return true;
 }
 

@@ -96,7 +96,8 @@ int falcon_dma_read(struct gpu *gpu, struct falcon *f, uint64_t va, void *buf, s
 	}
 	r = mmu_read(gpu, &f->space, TLB_HUB, CLIENT_FECS, va, buf, len, &fault_va);
 	if (r != MMU_OK)
-		gpu_log(gpu, 1, "%s: DMA read of %#llx faults, type %d", f->ops->name, (unsigned long long)fault_va, r);
+		gpu_log(gpu, 1, "%s: DMA read of %#llx faults, type %d", f->ops->name,
+			(unsigned long long)fault_va, r);
 	return r == MMU_OK ? 0 : -1;
 }
 
@@ -241,7 +242,7 @@ uint32_t falcon_reg_read(struct gpu *gpu, const struct hw_reg *reg, unsigned int
 		return port_read(&f->emem_port, f->emem, sizeof(f->emem));
 	case FALCON_ENGINE_RESET:
 		return hw_get(gpu, reg->addr);
-	default:	/* triggers; DMACTL: scrubbing is done at once */
+	default: /* triggers; DMACTL: scrubbing is done at once */
 		return 0;
 	}
 }

@@ -144,11 +144,13 @@ static void fecs_method(struct gpu *gpu, enum fecs_method mthd, uint32_t data)
 	switch (mthd) {
 	case FECS_BIND_POINTER:
 		mailbox_or(gpu, MAILBOX_STATUS,
-			   (data & CTX_VALID) && !gr_ctxsw_bind(gpu, CTX_PTR(data)) ? STATUS_BIND_OK : STATUS_BIND_ERROR);
+			   (data & CTX_VALID) && !gr_ctxsw_bind(gpu, CTX_PTR(data)) ? STATUS_BIND_OK
+										    : STATUS_BIND_ERROR);
 		break;
 	case FECS_WFI_GOLDEN_SAVE:
 		mailbox_or(gpu, MAILBOX_STATUS,
-			   (data & CTX_VALID) && !gr_golden_save(gpu, CTX_PTR(data)) ? STATUS_OK : STATUS_ERROR);
+			   (data & CTX_VALID) && !gr_golden_save(gpu, CTX_PTR(data)) ? STATUS_OK
+										     : STATUS_ERROR);
 		break;
 	case FECS_IMAGE_SIZE:
 		mailbox_set(gpu, MAILBOX_STATUS, GR_CTX_IMAGE_SIZE);
@@ -216,7 +218,7 @@ static void fecs_run(struct gpu *gpu, struct falcon *f, const char *fw)
 static const struct falcon_ops fecs_ops = {
 	.name = "fecs",
 	.base = FECS_BASE,
-	.intr_bit = -1,		/* through GR's own interrupt */
+	.intr_bit = -1, /* through GR's own interrupt */
 	.run = fecs_run,
 };
 
@@ -230,26 +232,31 @@ static const struct falcon_ops gpccs_ops = {
 static const struct hw_reg fecs_regs[] = {
 	FALCON_REGS(FECS_BASE),
 	FALCON_REGS(GPCCS_BASE),
-	{ FECS_METHOD_DATA, "FECS_METHOD_DATA", 0, 0, 0, 0, "nouveau gf100_gr_fecs_bind_pointer", NULL, NULL },
-	{ FECS_METHOD_PUSH, "FECS_METHOD_PUSH", 0, 0, 0, 0, "nouveau gf100_gr_fecs_bind_pointer", NULL, method_push },
-	{ FECS_FS, "FECS_FS", 0, REG_RO, 0, 0, "nouveau gf100_gr_oneinit: GPCs 4:0, ROPs 20:16", fs_read, NULL },
-	{ FECS_CTXSW_RESET_CTL, "FECS_CTXSW_RESET_CTL", 0, 0, 0, 0, "nouveau gf100_gr_fecs_reset", NULL, NULL },
-	{ FECS_CTXSW_MAILBOX, "FECS_CTXSW_MAILBOX", 0, 0, NR_MAILBOXES, 4, "nouveau gf100_gr_fecs_ctrl_ctxsw", NULL,
+	{ FECS_METHOD_DATA, "FECS_METHOD_DATA", 0, 0, 0, 0, "nouveau gf100_gr_fecs_bind_pointer", NULL,
 	  NULL },
-	{ FECS_CURRENT_CTX, "FECS_CURRENT_CTX", 0, 0, 0, 0, "nouveau gf100_gr_ctxsw_inst, gf100_grctx_generate",
-	  current_ctx_read, current_ctx_write },
+	{ FECS_METHOD_PUSH, "FECS_METHOD_PUSH", 0, 0, 0, 0, "nouveau gf100_gr_fecs_bind_pointer", NULL,
+	  method_push },
+	{ FECS_FS, "FECS_FS", 0, REG_RO, 0, 0, "nouveau gf100_gr_oneinit: GPCs 4:0, ROPs 20:16", fs_read,
+	  NULL },
+	{ FECS_CTXSW_RESET_CTL, "FECS_CTXSW_RESET_CTL", 0, 0, 0, 0, "nouveau gf100_gr_fecs_reset", NULL,
+	  NULL },
+	{ FECS_CTXSW_MAILBOX, "FECS_CTXSW_MAILBOX", 0, 0, NR_MAILBOXES, 4, "nouveau gf100_gr_fecs_ctrl_ctxsw",
+	  NULL, NULL },
+	{ FECS_CURRENT_CTX, "FECS_CURRENT_CTX", 0, 0, 0, 0,
+	  "nouveau gf100_gr_ctxsw_inst, gf100_grctx_generate", current_ctx_read, current_ctx_write },
 	{ FECS_NEW_CTX, "FECS_NEW_CTX", 0, 0, 0, 0, "nouveau gf100_grctx_generate", NULL, NULL },
-	{ FECS_HOST_INT_STATUS, "FECS_HOST_INT_STATUS", 0, REG_RO, 0, 0, "nouveau gf100_gr_ctxctl_isr", NULL, NULL },
-	{ FECS_HOST_INT_ENABLE, "FECS_HOST_INT_ENABLE", 0, 0, 0, 0, "nouveau gp100_gr_init_fecs_exceptions", NULL,
+	{ FECS_HOST_INT_STATUS, "FECS_HOST_INT_STATUS", 0, REG_RO, 0, 0, "nouveau gf100_gr_ctxctl_isr", NULL,
 	  NULL },
+	{ FECS_HOST_INT_ENABLE, "FECS_HOST_INT_ENABLE", 0, 0, 0, 0, "nouveau gp100_gr_init_fecs_exceptions",
+	  NULL, NULL },
 	{ GPC0_GPCCS_FS, "GPCCS_FS_GPC", 0, REG_RO, GR_MAX_GPCS, GPC_STRIDE, "nouveau gf100_gr_oneinit: TPCs",
 	  gpccs_fs_read, NULL },
-	{ GPC0_PPC_TPC_MASK, "GPC_PPC0_TPC_MASK", 0, REG_RO, GR_MAX_GPCS, GPC_STRIDE, "nouveau gf100_gr_oneinit",
-	  ppc_mask_read, NULL },
-	{ GPC0_PPC_TPC_MASK + 4, "GPC_PPC1_TPC_MASK", 0, REG_RO, GR_MAX_GPCS, GPC_STRIDE, "nouveau gf100_gr_oneinit",
-	  ppc_mask_read, NULL },
-	{ GPC0_PPC_TPC_MASK + 8, "GPC_PPC2_TPC_MASK", 0, REG_RO, GR_MAX_GPCS, GPC_STRIDE, "nouveau gf100_gr_oneinit",
-	  ppc_mask_read, NULL },
+	{ GPC0_PPC_TPC_MASK, "GPC_PPC0_TPC_MASK", 0, REG_RO, GR_MAX_GPCS, GPC_STRIDE,
+	  "nouveau gf100_gr_oneinit", ppc_mask_read, NULL },
+	{ GPC0_PPC_TPC_MASK + 4, "GPC_PPC1_TPC_MASK", 0, REG_RO, GR_MAX_GPCS, GPC_STRIDE,
+	  "nouveau gf100_gr_oneinit", ppc_mask_read, NULL },
+	{ GPC0_PPC_TPC_MASK + 8, "GPC_PPC2_TPC_MASK", 0, REG_RO, GR_MAX_GPCS, GPC_STRIDE,
+	  "nouveau gf100_gr_oneinit", ppc_mask_read, NULL },
 	{ GPC0_SWDX_PES_MASK, "GPC_SWDX_PES_MASK", 0, REG_RO, GR_MAX_GPCS, GPC_STRIDE,
 	  "nouveau gp102_gr_init_swdx_pes_mask", pes_mask_read, NULL },
 };

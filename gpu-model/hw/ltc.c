@@ -8,7 +8,7 @@
 
 enum {
 	LTC_BCAST = 0x17e000,
-	LTC_LTS0_CBC_CTRL = 0x14046c,	/* of slice 0: 4 means a clear is under way */
+	LTC_LTS0_CBC_CTRL = 0x14046c, /* of slice 0: 4 means a clear is under way */
 	LTC_LTS0_INTR = 0x14040c,
 	LTC_ZBC_STENCIL = 0x17e204,
 	LTC_CBC_CTRL1 = 0x17e26c,
@@ -25,12 +25,14 @@ enum {
 
 static const struct hw_reg ltc_regs[] = {
 	{ LTC_LTS0_INTR, "LTC0_LTS0_INTR", 0, REG_W1C, 0, 0, "nouveau gm107_ltc_intr_lts", NULL, NULL },
-	{ LTC_LTS0_CBC_CTRL, "LTC0_LTS0_CBC_CTRL", 0, REG_RO, 0, 0, "nouveau gm107_ltc_cbc_wait", NULL, NULL },
+	{ LTC_LTS0_CBC_CTRL, "LTC0_LTS0_CBC_CTRL", 0, REG_RO, 0, 0, "nouveau gm107_ltc_cbc_wait", NULL,
+	  NULL },
 	{ LTC_ZBC_STENCIL, "LTC_ZBC_STENCIL", 0, 0, 0, 0, "nouveau gp102_ltc_zbc_clear_stencil", NULL, NULL },
 	{ LTC_CBC_CTRL1, "LTC_CBC_CTRL1", 0, REG_WO, 0, 0, "nouveau gm107_ltc_cbc_clear", NULL, NULL },
 	{ LTC_CBC_START, "LTC_CBC_START", 0, 0, 0, 0, "nouveau gm107_ltc_cbc_clear", NULL, NULL },
 	{ LTC_CBC_END, "LTC_CBC_END", 0, 0, 0, 0, "nouveau gm107_ltc_cbc_clear", NULL, NULL },
-	{ LTC_PARAM, "LTC_CBC_PARAM", LTC_PARAM_SLICES(1), REG_RO, 0, 0, "nouveau gp100_ltc_oneinit", NULL, NULL },
+	{ LTC_PARAM, "LTC_CBC_PARAM", LTC_PARAM_SLICES(1), REG_RO, 0, 0, "nouveau gp100_ltc_oneinit", NULL,
+	  NULL },
 	{ LTC_ZBC_INDEX, "LTC_ZBC_INDEX", 0, 0, 0, 0, "nouveau gm107_ltc_zbc_clear_color", NULL, NULL },
 	{ LTC_ZBC_COLOR, "LTC_ZBC_COLOR", 0, 0, 4, 4, "nouveau gm107_ltc_zbc_clear_color", NULL, NULL },
 	{ LTC_ZBC_DEPTH, "LTC_ZBC_DEPTH", 0, 0, 0, 0, "nouveau gm107_ltc_zbc_clear_depth", NULL, NULL },

@@ -122,10 +122,12 @@ static void enable_write(struct gpu *gpu, const struct hw_reg *reg, unsigned int
 
 static const struct hw_reg pmc_regs[] = {
 	{ PMC_BOOT_0, "PMC_BOOT_0", 0, REG_RO, 0, 0, "nouveau nvkm_device_ctor", boot_0_read, NULL },
-	{ PMC_BOOT_1, "PMC_BOOT_1", 0, REG_RO, 0, 0, "nouveau nvkm_device_endianness: 0 is little-endian", NULL, NULL },
+	{ PMC_BOOT_1, "PMC_BOOT_1", 0, REG_RO, 0, 0, "nouveau nvkm_device_endianness: 0 is little-endian",
+	  NULL, NULL },
 	{ PMC_INTR, "PMC_INTR", 0, REG_RO, 2, 4, "nouveau nv04_mc_intr_pending", intr_read, NULL },
 	{ PMC_INTR_EN, "PMC_INTR_EN", 0, REG_RO, 2, 4, "rnndb bus/pmc.xml", intr_en_read, NULL },
-	{ PMC_INTR_EN_SET, "PMC_INTR_EN_SET", 0, REG_WO, 2, 4, "nouveau gp100_mc_intr_allow", NULL, intr_en_set },
+	{ PMC_INTR_EN_SET, "PMC_INTR_EN_SET", 0, REG_WO, 2, 4, "nouveau gp100_mc_intr_allow", NULL,
+	  intr_en_set },
 	{ PMC_INTR_EN_CLEAR, "PMC_INTR_EN_CLEAR", 0, REG_WO, 2, 4, "nouveau gp100_mc_intr_block", NULL,
 	  intr_en_clear },
 	{ PMC_INTR_LTC, "PMC_INTR_LTC", 0, REG_RO, 0, 0, "nouveau gp100_ltc_intr", NULL, NULL },

@@ -72,14 +72,16 @@ static void instblk_write(struct gpu *gpu, const struct hw_reg *reg, unsigned in
 static const struct hw_reg pmu_regs[] = {
 	FALCON_REGS(PMU_BASE),
 	{ PMU_ICD_CMD, "PMU_ICD_CMD", 0, 0, 0, 0, "nouveau gm200_pmu_flcn_bind_stat", NULL, NULL },
-	{ PMU_ICD_RDATA, "PMU_ICD_RDATA", 0, REG_RO, 0, 0, "nouveau gm200_pmu_flcn_bind_stat", icd_read, NULL },
-	{ PMU_NEW_INSTBLK, "PMU_NEW_INSTBLK", 0, 0, 0, 0, "nouveau gm200_pmu_flcn_bind_inst", NULL, instblk_write },
+	{ PMU_ICD_RDATA, "PMU_ICD_RDATA", 0, REG_RO, 0, 0, "nouveau gm200_pmu_flcn_bind_stat", icd_read,
+	  NULL },
+	{ PMU_NEW_INSTBLK, "PMU_NEW_INSTBLK", 0, 0, 0, 0, "nouveau gm200_pmu_flcn_bind_inst", NULL,
+	  instblk_write },
 	{ PMU_QUEUE_HEAD, "PMU_QUEUE_HEAD", 0, 0, 4, 4, "nouveau gm200_pmu_flcn", NULL, NULL },
 	{ PMU_QUEUE_TAIL, "PMU_QUEUE_TAIL", 0, 0, 4, 4, "nouveau gm200_pmu_flcn", NULL, NULL },
 	{ PMU_MSGQ_HEAD, "PMU_MSGQ_HEAD", 0, 0, 0, 0, "nouveau gm200_pmu_flcn", NULL, NULL },
 	{ PMU_MSGQ_TAIL, "PMU_MSGQ_TAIL", 0, 0, 0, 0, "nouveau gm200_pmu_flcn", NULL, NULL },
-	{ PMU_DEBUG_INFO, "PMU_DEBUG_INFO", 0, REG_RO, 0, 0, "nouveau gm200_flcn_fw_signature: production keys", NULL,
-	  NULL },
+	{ PMU_DEBUG_INFO, "PMU_DEBUG_INFO", 0, REG_RO, 0, 0,
+	  "nouveau gm200_flcn_fw_signature: production keys", NULL, NULL },
 	{ PMU_TRANSCFG, "PMU_FBIF_TRANSCFG", 0, 0, 5, 4, "nouveau gm200_pmu_flcn_bind_inst", NULL, NULL },
 };
 

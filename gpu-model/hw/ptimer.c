@@ -87,8 +87,10 @@ static void intr_en_write(struct gpu *gpu, const struct hw_reg *reg, unsigned in
 }
 
 static const struct hw_reg ptimer_regs[] = {
-	{ PTIMER_INTR, "PTIMER_INTR_0", 0, 0, 0, 0, "nouveau nv04_timer_intr; write 1 to clear", NULL, intr_write },
-	{ PTIMER_INTR_EN, "PTIMER_INTR_EN_0", 0, 0, 0, 0, "nouveau nv04_timer_alarm_init", NULL, intr_en_write },
+	{ PTIMER_INTR, "PTIMER_INTR_0", 0, 0, 0, 0, "nouveau nv04_timer_intr; write 1 to clear", NULL,
+	  intr_write },
+	{ PTIMER_INTR_EN, "PTIMER_INTR_EN_0", 0, 0, 0, 0, "nouveau nv04_timer_alarm_init", NULL,
+	  intr_en_write },
 	{ PTIMER_NUMERATOR, "PTIMER_NUMERATOR", 0, 0, 0, 0, "rnndb bus/ptimer.xml", NULL, NULL },
 	{ PTIMER_DENOMINATOR, "PTIMER_DENOMINATOR", 0, 0, 0, 0, "rnndb bus/ptimer.xml", NULL, NULL },
 	{ PTIMER_TIME_0, "PTIMER_TIME_0", 0, 0, 0, 0, "nouveau nv04_timer_read, nv04_timer_time", time_0_read,

@@ -3,11 +3,14 @@
  * Device topology: the table from which software learns which engines there
  * are, on which runlists, with which interrupt, reset and fault numbers.
  *
- * Sources: nouveau gk104_top_parse() for the format, hardware runs by others
- * for GR's and CE0's numbers.  The numbers of the copy engines above 1 differ
- * between boards; those here avoid the ones that nouveau's tables give away
- * (gp100_mc_intrs[], gk104_mc_reset[], gp100_fifo_mmu_fault_engine[]).
+ * Source: nouveau gk104_top_parse() for the format.  GR's interrupt and reset
+ * bits are those of nouveau's older tables (nv50_mc_intrs[], nv04_mc_reset[]).
+ * The copy engines' numbers differ between boards; those here avoid what
+ * nouveau's tables give away (gp100_mc_intrs[], gk104_mc_reset[],
+ * gp100_fifo_mmu_fault_engine[]).
  */
+#include <errno.h>
+
 #include "hw/units.h"
 
 enum {
@@ -34,14 +37,18 @@ const struct engine *ptop_engines(struct gpu *gpu, size_t *n)
 	return gpu->units->engines;
 }
 
-static void ptop_build(struct gpu *gpu)
+static int ptop_init(struct gpu *gpu)
 {
 	static const char *const ce_names[PTOP_MAX_CE] = { "ce0", "ce1", "ce2", "ce3", "ce4", "ce5" };
 	/* nouveau's chip table knows four copy engines on GP104, six on GP100 */
 	int max_ce = gpu->cfg.chip == CHIP_GP100 ? PTOP_MAX_CE : 4;
-	int nr_ce = gpu->cfg.copy_engines < 1 ? 1 : gpu->cfg.copy_engines > max_ce ? max_ce : gpu->cfg.copy_engines;
+	int nr_ce = gpu->cfg.copy_engines;
 	struct hw_units *u = gpu->units;
 
+	if (nr_ce > max_ce) {
+		gpu_log(gpu, 0, "this chip has %d copy engines at most", max_ce);
+		return -EINVAL;
+	}
 	u->engines[0] = (struct engine){
 		.name = "gr",
 		.type = PTOP_TYPE_GR,
@@ -64,6 +71,7 @@ static void ptop_build(struct gpu *gpu)
 		};
 	}
 	u->nr_engines = 1 + nr_ce;
+	return 0;
 }
 
 /* Kinds of entry in bits 1:0; bit 31 says that the next entry goes on with the same device */
@@ -75,10 +83,12 @@ static uint32_t ptop_engine_entry(const struct engine *e, unsigned int k)
 {
 	switch (k) {
 	case 0:
-		return PTOP_CHAIN | PTOP_ENUM | BIT(5) | (uint32_t)e->id << 26 | BIT(4) | (uint32_t)e->runlist << 21 |
-		       BIT(3) | (uint32_t)e->intr_bit << 15 | BIT(2) | (uint32_t)e->reset_bit << 9;
+		return PTOP_CHAIN | PTOP_ENUM | BIT(5) | (uint32_t)e->id << 26 | BIT(4) |
+		       (uint32_t)e->runlist << 21 | BIT(3) | (uint32_t)e->intr_bit << 15 | BIT(2) |
+		       (uint32_t)e->reset_bit << 9;
 	case 1:
-		return PTOP_CHAIN | PTOP_DATA | (uint32_t)e->inst << 26 | e->addr | BIT(2) | (uint32_t)e->fault_id << 3;
+		return PTOP_CHAIN | PTOP_DATA | (uint32_t)e->inst << 26 | e->addr | BIT(2) |
+		       (uint32_t)e->fault_id << 3;
 	default:
 		return PTOP_ENGINE_TYPE | (uint32_t)e->type << 2;
 	}
@@ -109,21 +119,16 @@ static uint32_t device_info_read(struct gpu *gpu, const struct hw_reg *reg, unsi
 	return 0;
 }
 
-static const struct hw_reg ptop_device_info_reg = {
-	PTOP_DEVICE_INFO, "PTOP_DEVICE_INFO", 0, REG_RO, PTOP_ENTRIES, 4, "nouveau gk104_top_parse", device_info_read, NULL,
+static const struct hw_reg ptop_regs[] = {
+	{ PTOP_DEVICE_INFO, "PTOP_DEVICE_INFO", 0, REG_RO, PTOP_ENTRIES, 4, "nouveau gk104_top_parse",
+	  device_info_read, NULL },
 };
-
-static int ptop_init(struct gpu *gpu)
-{
-	ptop_build(gpu);
-	return 0;
-}
 
 const struct hw_block hw_ptop = {
 	.name = "ptop",
 	.base = PTOP_DEVICE_INFO,
 	.size = PTOP_ENTRIES * 4,
-	.regs = &ptop_device_info_reg,
-	.nr_regs = 1,
+	.regs = ptop_regs,
+	.nr_regs = ARRAY_SIZE(ptop_regs),
 	.init = ptop_init,
 };

@@ -23,20 +23,20 @@ struct pmc {
 
 /* hw/ptimer.c */
 struct ptimer {
-	int64_t offset;		/* PTIMER minus GPU time, ns: software sets the time */
-	uint32_t set_hi;	/* TIME_1, waiting for TIME_0 */
-	uint64_t alarm_at;	/* GPU time of the next alarm, 0: none armed */
+	int64_t offset; /* PTIMER minus GPU time, ns: software sets the time */
+	uint32_t set_hi; /* TIME_1, waiting for TIME_0 */
+	uint64_t alarm_at; /* GPU time of the next alarm, 0: none armed */
 };
 
 /* hw/bar.c */
 struct bar_window {
-	bool enabled;		/* translated; otherwise physical VRAM */
+	bool enabled; /* translated; otherwise physical VRAM */
 	struct mmu_space space;
 };
 
 /* hw/acr.c */
 struct wpr {
-	uint64_t start, end;	/* write-protected region in VRAM, set up by the ACR firmware */
+	uint64_t start, end; /* write-protected region in VRAM, set up by the ACR firmware */
 };
 
 struct hw_units {

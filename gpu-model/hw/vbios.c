@@ -21,12 +21,12 @@ enum { PROM_BASE = 0x300000, PROM_SIZE = 0x100000, ROM_SIZE = 0x1000, ROM_UNIT =
 
 /* PCI option ROM header */
 struct PACKED rom_header {
-	uint16_t signature;	/* aa55 */
-	uint8_t size;		/* in units of 512 bytes */
+	uint16_t signature; /* aa55 */
+	uint8_t size; /* in units of 512 bytes */
 	uint8_t entry[21];
-	uint16_t pcir;		/* 0x18 */
+	uint16_t pcir; /* 0x18 */
 	uint8_t pad[0x36 - 0x1a];
-	uint16_t dcb;		/* 0x36: nouveau dcb_table() */
+	uint16_t dcb; /* 0x36: nouveau dcb_table() */
 };
 
 struct PACKED pcir {
@@ -39,8 +39,8 @@ struct PACKED pcir {
 };
 
 struct PACKED bit_header {
-	uint8_t magic[2];	/* ff b8 */
-	char name[4];		/* "BIT" */
+	uint8_t magic[2]; /* ff b8 */
+	char name[4]; /* "BIT" */
 	uint16_t version;
 	uint8_t header_size, entry_size, nr_entries, checksum;
 };
@@ -95,8 +95,8 @@ enum { MEMORY_HBM2 = 6, MEMORY_GDDR5 = 3 };
 struct PACKED rammap {
 	uint8_t version, header_size, entry_size, sub_size, nr_sub, nr_entries;
 	uint8_t pad[10];
-	uint32_t scripts;	/* 0x10 */
-	uint8_t nr_scripts;	/* 0x14: nouveau gp100_ram_init() */
+	uint32_t scripts; /* 0x10 */
+	uint8_t nr_scripts; /* 0x14: nouveau gp100_ram_init() */
 	uint8_t more[3];
 };
 
@@ -105,7 +105,7 @@ struct PACKED pmu_table {
 	uint8_t app_type, pad;
 	uint32_t app;
 };
-enum { PMU_APP_DEVINIT = 4 };	/* nouveau gm200_devinit_post() */
+enum { PMU_APP_DEVINIT = 4 }; /* nouveau gm200_devinit_post() */
 
 /* A PMU application: nouveau nvbios_pmuRm() */
 struct PACKED pmu_app {
@@ -116,7 +116,7 @@ struct PACKED pmu_app {
 	uint32_t code_size;
 	uint32_t data_offset, data_addr, data_size;
 	/* 0x30 */
-	char boot[0x100];	/* begins with the stand-in's name */
+	char boot[0x100]; /* begins with the stand-in's name */
 	uint8_t code[0x100];
 	uint32_t data[0x40];
 };
@@ -133,7 +133,7 @@ enum {
 struct PACKED dcb {
 	uint8_t version, header_size, nr_entries, entry_size;
 	uint16_t conn;
-	uint32_t signature;	/* 4edcbdcb: nouveau dcb_table() */
+	uint32_t signature; /* 4edcbdcb: nouveau dcb_table() */
 	uint8_t pad[0x23 - 10];
 };
 
@@ -167,7 +167,7 @@ _Static_assert(offsetof(struct pmu_app, boot) == 0x30, "PMU application header")
 _Static_assert(sizeof(struct bit_init) >= 0x1c, "gm200_devinit_post() wants 28 bytes");
 
 #define AT(member) ((uint16_t)offsetof(struct vbios, member))
-#define BIT_ENTRY(id_, version_, member) \
+#define BIT_ENTRY(id_, version_, member)                                                                     \
 	((struct bit_entry){ (id_), (version_), sizeof(((struct vbios *)0)->member), AT(member) })
 
 static void vbios_fill_devinit(struct vbios *v)
@@ -198,7 +198,7 @@ static void vbios_fill(struct vbios *v, enum gpu_chip chip)
 		.device = chip == CHIP_GP100 ? 0x15f8 : 0x1bb3,
 		.length = sizeof(struct pcir),
 		.revision = 3,
-		.class_code = { 0x00, 0x02, 0x03 },	/* 3D controller */
+		.class_code = { 0x00, 0x02, 0x03 }, /* 3D controller */
 		.image_size = ROM_SIZE / ROM_UNIT,
 		.last = 0x80,
 		.runtime_size = ROM_SIZE / ROM_UNIT,
@@ -286,7 +286,7 @@ static bool prom_read(struct gpu *gpu, uint32_t addr, uint32_t *val)
 
 static bool prom_write(struct gpu *gpu, uint32_t addr, uint32_t val)
 {
-	return true;	/* a flash ROM: plain writes do nothing */
+	return true; /* a flash ROM: plain writes do nothing */
 }
 
 const struct hw_block hw_vbios = {

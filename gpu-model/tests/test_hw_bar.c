@@ -166,7 +166,10 @@ static uint32_t rom32(unsigned int at)
 static unsigned int bit_table(char id, unsigned int *len)
 {
 	for (unsigned int i = 0; i + 12 < sizeof(rom); i++) {
-		if (memcmp(rom + i, "\xff\xb8""BIT", 5))
+		if (memcmp(rom + i,
+			   "\xff\xb8"
+			   "BIT",
+			   5))
 			continue;
 		for (unsigned int n = 0; n < rom[i + 10]; n++) {
 			unsigned int e = i + rom[i + 8] + n * rom[i + 9];
@@ -295,8 +298,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	static const struct CMUnitTest tests[] = {
-		T(pramin), T(pramin_beyond_vram), T(physical_until_bound), T(translated), T(faults),
-		T(bad_instance), T(stale_until_invalidated), T(vbios_image), T(devinit), T(unknown_code),
+		T(pramin),  T(pramin_beyond_vram), T(physical_until_bound),    T(translated),
+		T(faults),  T(bad_instance),	   T(stale_until_invalidated), T(vbios_image),
+		T(devinit), T(unknown_code),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ enum { LSF_FECS = 2, LSF_GPCCS = 3, LSF_SEC2 = 7 };
 
 static struct harness h;
 static struct h_space s;
-static uint64_t image, shadow, wpr;	/* VRAM */
+static uint64_t image, shadow, wpr; /* VRAM */
 
 static uint32_t rd(uint32_t addr)
 {
@@ -210,12 +210,13 @@ static uint32_t cmd_at = 0x01000000;
 /* nvkm_falcon_cmdq_send() and the answer: error code */
 static uint32_t command(uint32_t unit, uint32_t size, uint32_t falcon, uint32_t seq)
 {
-	uint32_t head = rd(SEC2 + 0xa00), cmd[4] = { unit | size << 8 | 3 << 16 | seq << 24, 0, 0, falcon }, msg[4];
+	uint32_t head = rd(SEC2 + 0xa00), cmd[4] = { unit | size << 8 | 3 << 16 | seq << 24, 0, 0, falcon },
+		 msg[4];
 
 	cmd_at = head;
 	if (cmd_at + size + 4 > 0x01000080) {
 		wr(SEC2 + 0xac0, BIT(24) | (cmd_at - 0x01000000));
-		wr(SEC2 + 0xac4, 4 << 8);	/* rewind */
+		wr(SEC2 + 0xac4, 4 << 8); /* rewind */
 		cmd_at = 0x01000000;
 	}
 	wr(SEC2 + 0xac0, BIT(24) | (cmd_at - 0x01000000));
@@ -416,9 +417,13 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	static const struct CMUnitTest tests[] = {
-		T(caps), T(memory_ports), T(gp104_life), T(fifty_resets),
+		T(caps),
+		T(memory_ports),
+		T(gp104_life),
+		T(fifty_resets),
 		cmocka_unit_test_setup_teardown(gp100_life, setup_gp100, teardown),
-		T(power_loss), T(refused),
+		T(power_loss),
+		T(refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,7 +89,7 @@ static void messages(void **state)
 	uint64_t n;
 
 	assert_true(efd >= 0);
-	pci_host_irq_set(h.gpu, PCI_IRQ_MSI, efd);	/* takes it over */
+	pci_host_irq_set(h.gpu, PCI_IRQ_MSI, efd); /* takes it over */
 	wr(0x000160, BIT(PMC_BIT_FIFO));
 	n = msis();
 	pmc_intr_set(h.gpu, PMC_BIT_GR, true);
@@ -291,7 +291,8 @@ static void sized(struct gpu_config *cfg)
 
 static void vram_sizes(void **state)
 {
-	static const uint64_t sizes[] = { 256 * MiB, 320 * MiB, GiB, 1536 * MiB, 4032 * MiB, 4 * GiB, 7680 * MiB, 8 * GiB };
+	static const uint64_t sizes[] = { 256 * MiB,  320 * MiB, GiB,	     1536 * MiB,
+					  4032 * MiB, 4 * GiB,	 7680 * MiB, 8 * GiB };
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		h_del(&h);
@@ -304,7 +305,7 @@ static void vram_sizes(void **state)
 static void regions_and_flushes(void **state)
 {
 	wr(0x100cd0, 2);
-	assert_int_equal(rd(0x100cd0) & 0x10, 0);	/* not locked: no scrubber */
+	assert_int_equal(rd(0x100cd0) & 0x10, 0); /* not locked: no scrubber */
 	wr(0x100cd4, 2);
 	assert_int_equal(rd(0x100cd4) & 0xffffff00, 0);
 	for (uint32_t a = 0x070000; a <= 0x070010; a += 4) {
@@ -371,7 +372,7 @@ static void shader_units(void **state)
 	}
 }
 
-static void too_many_sms(void **state)
+static void too_many(void **state)
 {
 	struct gpu_config cfg;
 	struct gpu *gpu = NULL;
@@ -380,6 +381,12 @@ static void too_many_sms(void **state)
 	cfg.vram_size = 256 * MiB;
 	cfg.sms = 31;
 	assert_int_equal(gpu_new(&cfg, &gpu), -EINVAL);
+	cfg.sms = 30;
+	cfg.copy_engines = 5;
+	assert_int_equal(gpu_new(&cfg, &gpu), -EINVAL);
+	cfg.chip = CHIP_GP100;
+	assert_int_equal(gpu_new(&cfg, &gpu), 0);
+	gpu_del(&gpu);
 }
 
 static void power_loss(void **state)
@@ -400,9 +407,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	static const struct CMUnitTest tests[] = {
-		T(identity), T(pending_is_raw), T(enables), T(messages), T(engine_reset),
-		T(timer_set), T(timer_alarm), T(topology), T(vram_sizes), T(regions_and_flushes),
-		T(shader_units), T(too_many_sms), T(power_loss),
+		T(identity),	 T(pending_is_raw), T(enables),	   T(messages),	  T(engine_reset),
+		T(timer_set),	 T(timer_alarm),    T(topology),   T(vram_sizes), T(regions_and_flushes),
+		T(shader_units), T(too_many),   T(power_loss),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

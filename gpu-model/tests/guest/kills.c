@@ -12,7 +12,7 @@
 #include "nouveau_chan.h"
 
 #define BO_SIZE 65536u
-#define NOWHERE 0x7f0000000000ull	/* nothing is mapped there */
+#define NOWHERE 0x7f0000000000ull /* nothing is mapped there */
 #define GEM_DOMAIN_GART 4u
 
 /* cla140.h */
