@@ -75,6 +75,12 @@ struct engine_ops {
 	/* Autonomous work of one step. */
 	enum step_result (*step)(struct gpu *gpu, struct engine *e);
 	void (*reset)(struct gpu *gpu, struct engine *e);
+	/*
+	 * How fast PFIFO's context-switch time-out runs now, in quarters of real time; NULL: 4.
+	 * The model's shader cores are slower than hardware's, so that a grid that makes progress
+	 * is given longer; a warp parked on a replayable fault stops the clock.
+	 */
+	unsigned int (*switch_clock)(struct gpu *gpu, struct engine *e);
 };
 
 /* An engine as PTOP (hw/ptop.c) tells of it. */
@@ -92,7 +98,8 @@ struct engine {
 	struct channel *resident;
 	/* a context switch to this channel has begun and waits for the engine to let go */
 	struct channel *next;
-	uint64_t switch_since;	/* ns */
+	uint64_t switch_spent;	/* ns of the time-out */
+	uint64_t switch_seen;	/* ns: when that was counted last */
 	bool unloading;		/* the pending switch is a preempt: to no channel */
 	bool faulted;		/* its resident channel took a fatal fault: frozen until reset */
 	void *priv;

@@ -773,6 +773,15 @@ static bool gr_idle(struct gpu *gpu, struct engine *e)
 	return !gr_busy(gpu->gr);
 }
 
+static unsigned int gr_switch_clock(struct gpu *gpu, struct engine *e)
+{
+	const struct gr *gr = gpu->gr;
+
+	if (gr->wedged || !gr->grids)
+		return 4;
+	return gr->nr_parked ? 0 : 1;
+}
+
 static enum step_result gr_engine_step(struct gpu *gpu, struct engine *e)
 {
 	struct gr *gr = gpu->gr;
@@ -859,6 +868,7 @@ const struct engine_ops gr_engine_ops = {
 	.method = gr_method,
 	.idle = gr_idle,
 	.step = gr_engine_step,
+	.switch_clock = gr_switch_clock,
 	.reset = gr_engine_reset,
 };
 

@@ -752,7 +752,10 @@ enum pbdma_result pbdma_run(struct gpu *gpu, unsigned int id)
 		}
 		if ((n & 63) == 63) {
 			gpu_time_refresh(gpu);
-			if (gpu_now(gpu) - start > PBDMA_STEP_NS || fair_lock_contended(&gpu->lock))
+			if (gpu_now(gpu) - start > PBDMA_STEP_NS)
+				break;
+			/* where a step ends must not depend on other threads when a trace is to be repeated */
+			if (!gpu->cfg.deterministic && !gpu->trace && fair_lock_contended(&gpu->lock))
 				break;
 		}
 	}

@@ -160,6 +160,12 @@ void runlist_unload(struct gpu *gpu, struct channel *ch)
 	runlist_cancel_switch(f, ch);
 }
 
+static void runlist_switch_begin(struct gpu *gpu, struct engine *e)
+{
+	e->switch_spent = 0;
+	e->switch_seen = gpu_now(gpu);
+}
+
 /* Let @e go of its context.  Return: true when it has. */
 static bool runlist_engine_unload(struct gpu *gpu, struct engine *e)
 {
@@ -169,7 +175,7 @@ static bool runlist_engine_unload(struct gpu *gpu, struct engine *e)
 		return false;	/* frozen until software resets it */
 	if (!e->ops->save(gpu, e, e->resident)) {
 		if (!e->unloading && !e->next)
-			e->switch_since = gpu_now(gpu);
+			runlist_switch_begin(gpu, e);
 		e->unloading = true;
 		return false;
 	}
@@ -226,7 +232,7 @@ bool fifo_engine_acquire(struct gpu *gpu, struct engine *e, struct channel *ch)
 	if (!e->next) {
 		e->next = ch;
 		if (!e->unloading)
-			e->switch_since = gpu_now(gpu);
+			runlist_switch_begin(gpu, e);
 	}
 	if (e->next != ch)
 		return false;
@@ -274,8 +280,11 @@ enum step_result runlist_switch_step(struct gpu *gpu)
 			continue;
 		}
 		res = STEP_POLL;
-		if ((cfg & BIT(31)) && gpu_now(gpu) - e->switch_since > period) {
-			e->switch_since = gpu_now(gpu);
+		e->switch_spent += (gpu_now(gpu) - e->switch_seen) *
+				   (e->ops->switch_clock ? e->ops->switch_clock(gpu, e) : 4) / 4;
+		e->switch_seen = gpu_now(gpu);
+		if ((cfg & BIT(31)) && e->switch_spent > period) {
+			e->switch_spent = 0;
 			gpu_log(gpu, 1, "%s: context switch time-out", e->name);
 			fifo_sched_error(gpu, SCHED_ERROR_CTXSW_TIMEOUT);
 		}
