@@ -517,6 +517,25 @@ static void test_a14(void)
 }
 
 /**
+ * SUBTEST: a14-atomic-in-thp
+ * Description: an atomic of the GPU works on a huge page in RAM
+ */
+static void test_a14_thp(void)
+{
+	struct svm svm;
+	uint32_t *p;
+
+	svm_open(&svm);
+	svm_migrate_on_fault(false);
+	p = svm_alloc(SZ_2M, PAGES_THP);
+	p[5000] = 7;
+	svm_gpu_add(&svm, &p[5000], 2, 64);
+	igt_assert_eq_u32(p[5000], 7 + 2 * 64);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
  * SUBTEST: m1-first-touch-within-thp
  * Description: the GPU's first touch of a huge page in VRAM is in its middle: it reads the page that it means
  *
@@ -760,6 +779,9 @@ int igt_main()
 	igt_describe("Atomics on pages in VRAM");
 	igt_subtest("a14-atomic-in-vram")
 		test_a14();
+	igt_describe("Atomics on a huge page in RAM");
+	igt_subtest("a14-atomic-in-thp")
+		test_a14_thp();
 	igt_describe("First touch in the middle of a huge page in VRAM");
 	igt_subtest("m1-first-touch-within-thp")
 		test_m1();

@@ -9,21 +9,22 @@
 
 static const char source[] =
 	"#define TILE 8\n"
-	"typedef __global float *row;\n"
+	"/* OpenCL C has no pointers to pointers among its parameters; a structure may hold one. */\n"
+	"typedef struct row { __global float *at; } row;\n"
 	"__kernel void matmul(__global row *a, __global row *b, __global row *c, uint n)\n"
 	"{\n"
 	"	__local float at[TILE][TILE], bt[TILE][TILE];\n"
 	"	uint r = get_global_id(1), k = get_global_id(0), lr = get_local_id(1), lk = get_local_id(0);\n"
 	"	float s = 0;\n"
 	"	for (uint t = 0; t < n; t += TILE) {\n"
-	"		at[lr][lk] = a[r][t + lk];\n"
-	"		bt[lr][lk] = b[t + lr][k];\n"
+	"		at[lr][lk] = a[r].at[t + lk];\n"
+	"		bt[lr][lk] = b[t + lr].at[k];\n"
 	"		barrier(CLK_LOCAL_MEM_FENCE);\n"
 	"		for (uint i = 0; i < TILE; i++)\n"
 	"			s = fma(at[lr][i], bt[i][lk], s);\n"
 	"		barrier(CLK_LOCAL_MEM_FENCE);\n"
 	"	}\n"
-	"	c[r][k] = s;\n"
+	"	c[r].at[k] = s;\n"
 	"}\n";
 
 /* An array of pointers to rows, as C programs often have it: the GPU follows those too. */
