@@ -604,7 +604,7 @@ static bool ce_semaphore(struct gpu *gpu, struct engine *e, const struct ce_job 
 {
 	const struct mmu_space *sp = &e->resident->space;
 	uint32_t type = field(j->launch, 4, 3), v = j->sem_payload, old;
-	uint64_t stamp = gpu_now(gpu), fault_va = j->sem_va;
+	uint64_t stamp = fifo_timestamp(gpu), fault_va = j->sem_va;
 	enum mmu_fault_type t = MMU_OK;
 
 	if (!type)

@@ -41,7 +41,7 @@ enum { SEM_A = 0x1b00, SEM_B = 0x1b04, SEM_C = 0x1b08 };
 enum method_result gr_semaphore_write(struct gpu *gpu, struct channel *ch, unsigned int client, uint64_t va,
 				      uint64_t value, bool one_word)
 {
-	uint64_t stamp = gpu_now(gpu), fault_va = va;
+	uint64_t stamp = fifo_timestamp(gpu), fault_va = va;
 	enum mmu_fault_type t = MMU_OK;
 
 	/* the payload becomes visible last */

@@ -19,6 +19,7 @@
 
 #include "hw/fifo_priv.h"
 #include "hw/fault.h"
+#include "hw/units.h"
 #include "ledger/ledger.h"
 
 #define PFIFO_CFG0 0x002004
@@ -209,6 +210,12 @@ void fifo_hub_fault(struct gpu *gpu, struct channel *ch, unsigned int engine, un
 	else
 		ch->eng_faulted = true;
 	fifo_channel_fault(gpu, ch);
+}
+
+uint64_t fifo_timestamp(struct gpu *gpu)
+{
+	/* PTIMER's low five bits are zero */
+	return (gpu_now(gpu) + (uint64_t)gpu->units->ptimer.offset) & ~31ull;
 }
 
 bool fifo_has_work(const struct channel *ch)

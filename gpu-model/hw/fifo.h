@@ -113,6 +113,8 @@ struct engine *fifo_engine(struct gpu *gpu, unsigned int id);
 bool fifo_userd_write(struct gpu *gpu, uint64_t bar1_addr, uint32_t val);
 bool fifo_userd_read(struct gpu *gpu, uint64_t bar1_addr, uint32_t *val);
 
+/* What semaphores with a timestamp carry: PTIMER, with the time that software set. */
+uint64_t fifo_timestamp(struct gpu *gpu);
 /* Non-stall interrupt of an engine (class methods and host method 0x20 raise it). */
 void fifo_nonstall(struct gpu *gpu, struct engine *e);
 /* Stop @ch until software resets it; the runlist's other channels go on. */

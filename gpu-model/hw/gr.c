@@ -37,6 +37,7 @@
 #include "hw/fault.h"
 #include "hw/gr_priv.h"
 #include "hw/mem.h"
+#include "hw/units.h"
 #include "ledger/inject.h"
 #include "ledger/ledger.h"
 
@@ -285,12 +286,14 @@ static uint64_t op_now(void *priv)
 {
 	const struct gpu *gpu = priv;
 	struct timespec ts;
+	uint64_t offset;
 
 	/* the device's time stands still between steps; a worker's clock must not, but for a trace */
+	offset = (uint64_t)__atomic_load_n(&gpu->units->ptimer.offset, __ATOMIC_RELAXED);
 	if (gpu->trace || gpu->cfg.deterministic)
-		return __atomic_load_n(&gpu->now_ns, __ATOMIC_RELAXED);
+		return __atomic_load_n(&gpu->now_ns, __ATOMIC_RELAXED) + offset;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec - gpu->clock_base;
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec - gpu->clock_base + offset;
 }
 
 static void op_wake(void *priv)

@@ -317,7 +317,7 @@ static enum offer pbdma_semaphore_release(struct gpu *gpu, unsigned int id, stru
 					  uint32_t exec)
 {
 	uint32_t payload = ch->sema[2];
-	uint64_t fault_va, stamp = gpu_now(gpu);
+	uint64_t fault_va, stamp = fifo_timestamp(gpu);
 	enum mmu_fault_type t;
 
 	if (!(exec & SEM_RELEASE_WFI_DIS) && !pbdma_engines_idle(gpu, id, ch))
