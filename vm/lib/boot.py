@@ -40,6 +40,10 @@ REPORT = re.compile(
 FATAL = re.compile(r"Kernel panic|\bBUG: |\bOops|general protection fault|soft lockup|hard LOCKUP")
 FATAL_GRACE = 45
 
+# The last line that guest-init sends to the kernel's log; the console may lag behind the command's status.
+LOG_END = "guest: the command ended"
+LOG_END_WAIT = 5
+
 # Directories of failed runs that are kept.
 KEPT_RUNS = 20
 
@@ -151,6 +155,7 @@ class Machine:
         self.fatal_at = None
         self.expected = False
         self.result = None
+        self.log_complete = False
         self.started = time.monotonic()
 
     # -- processes ---------------------------------------------------------------------------------
@@ -284,6 +289,8 @@ class Machine:
             # without the string features memset_io() makes 8-byte writes; with them single bytes
             accel = ["-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm,-fsrs,-fzrm"]
         append = ["console=ttyS0", "loglevel=7", "panic=-1", "no_timer_check", "mitigations=off",
+                  # igt_runner cuts the log by lines that tests write there: none may be dropped
+                  "printk.devkmsg=on",
                   # not needed here, and two seconds of every boot
                   "apparmor=0", "audit=0", "lsm=", "cryptomgr.notests", "tsc=reliable",
                   "root=root", "rootfstype=virtiofs", "rw", "init=/mnt/src/vm/lib/guest-init"]
@@ -385,9 +392,13 @@ class Machine:
         return 0 if self.expected else self.result
 
     def drain(self, selector):
-        """What was written before the status is read before the end: ports are queues of their own."""
-        quiet_since = time.monotonic()
-        while time.monotonic() - quiet_since < 0.05:
+        """What was written before the status is read before the end: ports and console are queues of their own."""
+        quiet_since = started = time.monotonic()
+        while True:
+            now = time.monotonic()
+            complete = self.log_complete or self.expected or now - started > LOG_END_WAIT
+            if complete and now - quiet_since > 0.05:
+                return
             for key, _ in selector.select(0.02):
                 if self.receive(key.data, key.fileobj):
                     quiet_since = time.monotonic()
@@ -432,6 +443,8 @@ class Machine:
     def judge_line(self, line):
         if self.opts.expect_crash and self.opts.expect_crash.search(line):
             self.expected = True
+        if LOG_END in line:
+            self.log_complete = True
         if any(allowed.search(line) for allowed in self.opts.allow_log):
             return
         if REPORT.search(line) and not re.search(r"\bNOTE:|No errors detected", line):
