@@ -493,19 +493,36 @@ ALU(alu_xmad)
 	}
 }
 
+/*
+ * .XHI, .XMED, .XLO: minimum and maximum of longer integers, upper word first.  .XHI leaves in CC how the
+ * upper words compare (carry: no borrow, zero: equal); a lower word decides, unsigned, only where all above
+ * it were equal, else the choice made above holds.  nv50_ir's LoweringHelper::handleMAXMIN is written to
+ * this; which CC bits carry it is not public, the model takes those of a subtraction.
+ */
 ALU(alu_imnmx)
 {
-	uint32_t min[SM_WARP], r[SM_WARP], s = B(48) ? 0x80000000u : 0;
+	enum { WHOLE, XLO, XMED, XHI } part = sm_bits(i->word, 43, 2);
+	bool lower = part == XLO || part == XMED;
+	uint32_t min[SM_WARP], r[SM_WARP], lt[SM_WARP], eq[SM_WARP], above[SM_WARP], less[SM_WARP];
+	uint32_t s = B(48) && !lower ? 0x80000000u : 0;
 
 	lanes_of(get_pred(x, i, 39, 42), min, ~0u);
+	lanes_of(lower ? ~x->w->cc_z : 0, above, ~0u);
+	lanes_of(~x->w->cc_c, less, ~0u);
 	LANES {
-		uint32_t lt = (x->a[l] ^ s) < (x->b[l] ^ s) ? ~0u : 0;
-		uint32_t take_a = ~(lt ^ min[l]);
+		uint32_t take_a;
 
+		eq[l] = x->a[l] == x->b[l] ? ~0u : 0;
+		lt[l] = (x->a[l] ^ s) < (x->b[l] ^ s) ? ~0u : 0;
+		lt[l] = (lt[l] & ~above[l]) | (less[l] & above[l]);
+		eq[l] &= ~above[l];
+		take_a = ~(lt[l] ^ min[l]);
 		r[l] = (x->a[l] & take_a) | (x->b[l] & ~take_a);
 	}
-	if (B(47))
+	if (B(47) && part == WHOLE)
 		cc_of(x, r, 0, 0);
+	else if (B(47))
+		set_cc(x, ~to_mask(lt), to_mask(eq), to_mask(lt), 0);
 	memcpy(x->d, r, sizeof(r));
 }
 

@@ -227,6 +227,13 @@ REF(imin_s) { return (uint32_t)(SA < SB ? SA : SB); }
 REF(imax_u) { return A > Bv ? A : Bv; }
 REF(imnmx_p0) { return (uint32_t)(x->p0 ? SA < SB ? SA : SB : SA > SB ? SA : SB); }
 
+/* The three parts of a long minimum: what the upper word leaves in CC, and what lower words make of it. */
+REF(imnmx_xhi_cc) { return CC_BITS(SA >= SB, SA == SB, SA < SB, 0); }
+#define LOWER_LESS(x) ((x)->cc_z ? A < Bv : !(x)->cc_c)
+REF(imin_xlo) { return LOWER_LESS(x) ? A : Bv; }
+REF(imax_xlo) { return LOWER_LESS(x) ? Bv : A; }
+REF(imin_xmed_cc) { return CC_BITS(!LOWER_LESS(x), x->cc_z && A == Bv, LOWER_LESS(x), 0); }
+
 static void t_int(void **state)
 {
 	SW(R(0x5c98), D32, mov);
@@ -282,6 +289,11 @@ static void t_int(void **state)
 	SW(R(0x5c20) | bit(48) | PSRC(7, 0), D32, imin_s);
 	SW(R(0x5c20) | PSRC(7, 1), D32, imax_u);
 	SW(R(0x5c20) | bit(48) | PSRC(0, 0), D32, imnmx_p0);
+	SW(R(0x5c20) | bit(48) | fld(3, 43) | PSRC(7, 0), D32, imin_s);
+	SW(R(0x5c20) | bit(48) | fld(3, 43) | bit(47) | PSRC(7, 0), CC, imnmx_xhi_cc);
+	SW(R(0x5c20) | fld(1, 43) | PSRC(7, 0), D32, imin_xlo);
+	SW(R(0x5c20) | bit(48) | fld(1, 43) | PSRC(7, 1), D32, imax_xlo);
+	SW(R(0x5c20) | fld(2, 43) | bit(47) | PSRC(7, 0), CC, imin_xmed_cc);
 }
 
 /* --- logic, shifts, bits ------------------------------------------------------ */
