@@ -374,6 +374,17 @@ static void check_hit(struct gpu *gpu, const struct mmu_space *sp, struct walk *
 		tlb_checked(w->tlb, l);
 }
 
+/*
+ * A sparse PTE has VOL alone.  With an aperture or an address beside it, it is what is left of a valid
+ * one whose V bit was cleared: the MMU takes it for sparse all the same, and drops writes.
+ */
+static void tell_half_cleared(struct gpu *gpu, const struct tlb_leaf *l, uint64_t va, enum mmu_access access)
+{
+	if (__atomic_fetch_add(&gpu->mmu->half_cleared, 1, __ATOMIC_RELAXED) < 8)
+		gpu_log(gpu, 1, "mmu: va %012llx, access %d: PTE %016llx is sparse (V=0, VOL=1)",
+			(unsigned long long)va, access, (unsigned long long)l->pte);
+}
+
 enum mmu_fault_type mmu_translate(struct gpu *gpu, const struct mmu_space *sp, enum tlb_id tlb,
 				  enum mem_client c, uint64_t va, enum mmu_access access,
 				  struct mmu_xlat *out)
@@ -405,6 +416,8 @@ enum mmu_fault_type mmu_translate(struct gpu *gpu, const struct mmu_space *sp, e
 		ret = check_access(&w.leaf, access);
 	}
 	fill_xlat(&w.leaf, va, out);
+	if (out->sparse && w.leaf.pte != PTE_VOL)
+		tell_half_cleared(gpu, &w.leaf, va, access);
 	if (!out->sparse)
 		out->nocache = san_watched(gpu, c, out->ap, w.leaf.addr, BIT64(out->page_shift),
 					   access == MMU_WRITE || access == MMU_ATOMIC, false);
@@ -711,6 +724,7 @@ static void mmu_state(struct gpu *gpu, void (*put)(void *priv, const char *key, 
 {
 	put(priv, "mmu.queued", gpu->mmu->queued);
 	put(priv, "mmu.not_modelled", gpu->mmu->not_modelled);
+	put(priv, "mmu.half_cleared", __atomic_load_n(&gpu->mmu->half_cleared, __ATOMIC_RELAXED));
 }
 
 const struct hw_block hw_mmu = {

@@ -58,6 +58,7 @@ struct mmu {
 	unsigned int head, queued;
 	uint64_t rng;		/* of late completion */
 	uint32_t dma_epoch;	/* raised by each change of the DMA map */
+	uint64_t half_cleared;	/* accesses to PTEs that are sparse by V=0 and VOL=1 but hold an address */
 	uint64_t not_modelled;	/* requests refused for that */
 	uint32_t told;		/* "not modelled" lines already given, by number */
 };

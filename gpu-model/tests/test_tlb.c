@@ -214,6 +214,7 @@ static void half_cleared_is_sparse(void **state)
 	h_invalidate(&h, &s, 1 | LEVEL(1u));
 	assert_int_equal(mmu_translate(h.gpu, &s.sp, TLB_GPC, CLIENT_SM_TEX, VA, MMU_WRITE, &x), MMU_OK);
 	assert_true(x.sparse);
+	assert_int_equal(h.gpu->mmu->half_cleared, 1);
 	h_set_pte(&h, &s, VA, 12, 0);
 	assert_int_equal(mmu_translate(h.gpu, &s.sp, TLB_GPC, CLIENT_SM_TEX, VA, MMU_WRITE, &x), MMU_OK);
 	assert_true(x.sparse);
