@@ -376,6 +376,12 @@ void sm_decode(uint64_t w, const sm_alu_fn *alu, struct sm_insn *i)
 	note_reg(i, i->ra, i->na);
 	note_reg(i, i->rb, i->nb);
 	note_reg(i, i->rc, i->nc);
+	if (r->op == OP_BAR) {
+		if (!SM_BIT(i, 44))
+			note_reg(i, sm_bits(w, 8, 8), 1);
+		if (!SM_BIT(i, 43))
+			note_reg(i, sm_bits(w, 20, 8), 1);
+	}
 	if (r->op == OP_SHFL) {
 		if (!SM_BIT(i, 28))
 			note_reg(i, i->rb = sm_bits(w, 20, 8), 1);
