@@ -1427,7 +1427,8 @@ static int64_t isrc(const uint32_t *b, int l, unsigned int size, bool s, unsigne
 
 ALU(alu_i2i)
 {
-	unsigned int ds = sm_bits(i->word, 8, 2), ss = sm_bits(i->word, 10, 2), byte = sm_bits(i->word, 41, 2);
+	unsigned int ds = sm_bits(i->word, 8, 2), ss = sm_bits(i->word, 10, 2),
+		     byte = sm_bits(i->word, 41, 2);
 	bool dsign = B(12), ssign = B(13);
 	uint32_t r[2][SM_WARP];
 
@@ -1509,7 +1510,8 @@ static uint16_t f2h(float f, unsigned int rnd)
 
 ALU(alu_i2f)
 {
-	unsigned int ds = sm_bits(i->word, 8, 2), ss = sm_bits(i->word, 10, 2), byte = sm_bits(i->word, 41, 2);
+	unsigned int ds = sm_bits(i->word, 8, 2), ss = sm_bits(i->word, 10, 2),
+		     byte = sm_bits(i->word, 41, 2);
 	unsigned int rnd = sm_bits(i->word, 39, 2), old;
 	bool ssign = B(13);
 

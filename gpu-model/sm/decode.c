@@ -34,6 +34,7 @@
 #define FCMP_S "@fcmp48 "
 #define SETP_T "b43:x @bool45 p3 p0 a b P39"
 
+/* clang-format off: a table, one row a line */
 static const struct sm_row rows[] = {
 	/* moves */
 	ALU2(OP_MOV, 0x98, FORM_I, 1, 0, 1, "mov", "d b u4@39"),
@@ -173,6 +174,7 @@ static const struct sm_row rows[] = {
 	CTL(OP_KIL, 0xe330, 0xfff0, "kil", "@flow0"),
 	CTL(OP_BPT, 0xe3a0, 0xfff0, "bpt", "u20@20"),
 };
+/* clang-format on */
 #define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
 
 /* By bits 63:51: row number + 1.  Rows further up win; cctlt's lower mask bit is dropped. */

@@ -27,7 +27,11 @@ struct names {
 	const char *v[32];
 };
 
-#define FCMP { "f", "lt", "eq", "le", "gt", "ne", "ge", "num", "nan", "ltu", "equ", "leu", "gtu", "neu", "geu", "t" }
+#define FCMP                                                                                                 \
+	{                                                                                                    \
+		"f", "lt", "eq", "le", "gt", "ne", "ge", "num", "nan", "ltu", "equ", "leu", "gtu", "neu",    \
+		    "geu", "t"                                                                               \
+	}
 #define CC(t) { "f", "lt", "eq", "le", "gt", "ne", "ge", "num", "nan", "ltu", "equ", "leu", "gtu", "neu", "geu", t, \
 	"off", "lo", "sff", "ls", "hi", "sft", "hs", "oft", "csm_ta", "csm_tr", "csm_mx", "fcsm_ta", "fcsm_tr", \
 	"fcsm_mx", "rle", "rgt" }
@@ -285,7 +289,8 @@ static void put_item(struct out *o, const char *item, const struct sm_insn *i, u
 		if (item[0] == 'b')
 			put_reg(o, sm_bits(w, 8, 8));
 		if (sm_bits(w, 5, 1))
-			put(o, "c%u[0x%x]", (unsigned int)sm_bits(w, 36, 5), (unsigned int)sm_bits(w, 20, 16));
+			put(o, "c%u[0x%x]", (unsigned int)sm_bits(w, 36, 5),
+			    (unsigned int)sm_bits(w, 20, 16));
 		else if (item[0] == 't')
 			put_num(o, (int64_t)(pc + 8) + sm_sbits(w, 20, 24));
 		else

@@ -350,7 +350,8 @@ static void lane_tid(const struct sm_warp *w, int l, uint32_t *t)
 	t[2] = n / b[0] / b[1];
 }
 
-static uint32_t sys_value(struct sm_worker *k, const struct sm_warp *w, unsigned int id, int l, uint64_t clock)
+static uint32_t sys_value(struct sm_worker *k, const struct sm_warp *w, unsigned int id, int l,
+			  uint64_t clock)
 {
 	const struct sm_launch *g = &w->cta->grid->l;
 	uint32_t t[3];

@@ -684,7 +684,8 @@ static uint64_t atom_host(struct sm_worker *k, const struct access *a, uint8_t *
 
 		if (a->kind == MEM_CAS) {
 			o = cmp;
-			__atomic_compare_exchange_n((uint64_t *)p, &o, b, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+			__atomic_compare_exchange_n((uint64_t *)p, &o, b, false, __ATOMIC_SEQ_CST,
+						    __ATOMIC_SEQ_CST);
 			return o;
 		}
 		if (a->op == 0)
@@ -699,7 +700,8 @@ static uint64_t atom_host(struct sm_worker *k, const struct access *a, uint8_t *
 
 		if (a->kind == MEM_CAS) {
 			o = cmp;
-			__atomic_compare_exchange_n((uint32_t *)p, &o, (uint32_t)b, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+			__atomic_compare_exchange_n((uint32_t *)p, &o, (uint32_t)b, false, __ATOMIC_SEQ_CST,
+						    __ATOMIC_SEQ_CST);
 			return o;
 		}
 		if (a->op == 0 && a->type != 3)

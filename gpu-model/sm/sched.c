@@ -188,7 +188,8 @@ static void place(struct sm_array *sm)
 			unsigned int n = 0, s = 0;
 
 			for (int j = 0; j < sm->nr; j++)
-				if (cta_fits(&sm->cores[j], g) && (!best || sm->cores[j].nr_warps < best->nr_warps))
+				if (cta_fits(&sm->cores[j], g) &&
+				    (!best || sm->cores[j].nr_warps < best->nr_warps))
 					best = &sm->cores[j];
 			if (!best)
 				return;		/* those behind it wait too: launch order */

@@ -91,17 +91,20 @@ static void measure(const struct loop *lp, int workers)
 
 int main(int argc, char **argv)
 {
-	uint64_t ffma = enc(0x5980, 4, 2, 3, 4), iadd = i_iadd(4, 4, 2), lop = enc(0x5c47, 5, 4, 3, 0) | fld(2, 41);
+	uint64_t ffma = enc(0x5980, 4, 2, 3, 4), iadd = i_iadd(4, 4, 2),
+		 lop = enc(0x5c47, 5, 4, 3, 0) | fld(2, 41);
 	uint64_t xmad = enc(0x5b00, 6, 4, 5, 6), shl = i_shl(7, 6, 3);
 	uint64_t red = 0xebf9000000070000ull | 4 | 8 << 8;
 	uint64_t imov = i_movc(4, 0, 0);
 	const struct loop loops[] = {
-		{ "fma", { ffma, ffma, ffma, ffma, ffma, ffma, ffma, ffma }, 8 },
-		{ "int", { iadd, lop, xmad, shl, iadd, lop, xmad, shl }, 8 },
-		{ "const", { imov, imov, imov, imov }, 4 },
-		{ "load", { i_ldg(4, 8, 0, 4), i_ldg(5, 8, 512, 4), i_ldg(6, 8, 1024, 4), i_ldg(7, 8, 1536, 4) }, 4 },
-		{ "store", { i_stg(4, 8, 0, 4), i_stg(5, 8, 512, 4), i_stg(6, 8, 1024, 4), i_stg(7, 8, 1536, 4) }, 4 },
-		{ "atomic", { red, red }, 2 },
+	    {"fma", {ffma, ffma, ffma, ffma, ffma, ffma, ffma, ffma}, 8},
+	    {"int", {iadd, lop, xmad, shl, iadd, lop, xmad, shl}, 8},
+	    {"const", {imov, imov, imov, imov}, 4},
+	    {"load", {i_ldg(4, 8, 0, 4), i_ldg(5, 8, 512, 4), i_ldg(6, 8, 1024, 4), i_ldg(7, 8, 1536, 4)}, 4},
+	    {"store",
+	     {i_stg(4, 8, 0, 4), i_stg(5, 8, 512, 4), i_stg(6, 8, 1024, 4), i_stg(7, 8, 1536, 4)},
+	     4},
+	    {"atomic", {red, red}, 2},
 	};
 	int cpus = sysconf(_SC_NPROCESSORS_ONLN);
 

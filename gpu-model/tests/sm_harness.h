@@ -79,13 +79,15 @@ static inline uint8_t plain_translate(void *priv, void *space, enum sm_port port
 	return SM_XLAT_OK;
 }
 
-static inline int plain_read(void *priv, void *space, enum sm_port port, uint64_t va, void *buf, unsigned int len)
+static inline int plain_read(void *priv, void *space, enum sm_port port, uint64_t va, void *buf,
+			     unsigned int len)
 {
 	memcpy(buf, ((struct plain *)priv)->mem + (va - VA), len);
 	return 0;
 }
 
-static inline int plain_write(void *priv, void *space, enum sm_port port, uint64_t va, const void *buf, unsigned int len)
+static inline int plain_write(void *priv, void *space, enum sm_port port, uint64_t va, const void *buf,
+			      unsigned int len)
 {
 	memcpy(((struct plain *)priv)->mem + (va - VA), buf, len);
 	return 0;

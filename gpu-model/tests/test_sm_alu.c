@@ -18,19 +18,95 @@ struct in {
 typedef uint64_t (*ref_fn)(const struct in *x);
 
 static const uint32_t edge32[] = {
-	0, 1, 2, 3, 5, 7, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 0x7fff, 0x8000, 0xffff, 0x10000,
-	0x7fffffff, 0x80000000, 0x80000001, 0xffffffff, 0xfffffffe, 0xffff8000, 0xaaaaaaaa, 0x0810, 0x2000, 0x1f01,
-	/* floats: 1, -1, 0.5, max, min normal, denormals, Inf, NaNs, 2^31, 2^32, 2^63, 1.5, 2.5, -2.5, pi */
-	0x3f800000, 0xbf800000, 0x3f000000, 0x7f7fffff, 0x00800000, 0x00000001, 0x007fffff, 0x80000001, 0x807fffff,
-	0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000, 0x7f800001, 0x4f000000, 0x4f800000, 0x5f000000, 0xcf000000,
-	0x3fc00000, 0x40200000, 0xc0200000, 0x40490fdb, 0xbf000000, 0x4effffff, 0x34000000, 0x33800000,
+    0,
+    1,
+    2,
+    3,
+    5,
+    7,
+    15,
+    16,
+    17,
+    31,
+    32,
+    33,
+    63,
+    64,
+    65,
+    127,
+    128,
+    255,
+    256,
+    0x7fff,
+    0x8000,
+    0xffff,
+    0x10000,
+    0x7fffffff,
+    0x80000000,
+    0x80000001,
+    0xffffffff,
+    0xfffffffe,
+    0xffff8000,
+    0xaaaaaaaa,
+    0x0810,
+    0x2000,
+    0x1f01,
+    /* floats: 1, -1, 0.5, max, min normal, denormals, Inf, NaNs, 2^31, 2^32, 2^63, 1.5, 2.5, -2.5, pi */
+    0x3f800000,
+    0xbf800000,
+    0x3f000000,
+    0x7f7fffff,
+    0x00800000,
+    0x00000001,
+    0x007fffff,
+    0x80000001,
+    0x807fffff,
+    0x7f800000,
+    0xff800000,
+    0x7fc00000,
+    0xffc00000,
+    0x7f800001,
+    0x4f000000,
+    0x4f800000,
+    0x5f000000,
+    0xcf000000,
+    0x3fc00000,
+    0x40200000,
+    0xc0200000,
+    0x40490fdb,
+    0xbf000000,
+    0x4effffff,
+    0x34000000,
+    0x33800000,
 };
 static const uint64_t edge64[] = {
-	0, 1, ~0ull, 1ull << 63, 0x3ff0000000000000, 0xbff0000000000000, 0x3fe0000000000000, 0x7fefffffffffffff,
-	0x0010000000000000, 0x000fffffffffffff, 0x8000000000000001, 0x7ff0000000000000, 0xfff0000000000000,
-	0x7ff8000000000000, 0x4004000000000000, 0xc004000000000000, 0x43e0000000000000, 0xc3e0000000000000,
-	0x41e0000000000000, 0x41dfffffffc00000, 0x400921fb54442d18, 0x7fffffffffffffff, 0x36a0000000000000,
-	0x47efffffe0000000, 0x47efffffefffffff, 0x3e50000000000000, 0x41f0000000000000,
+    0,
+    1,
+    ~0ull,
+    1ull << 63,
+    0x3ff0000000000000,
+    0xbff0000000000000,
+    0x3fe0000000000000,
+    0x7fefffffffffffff,
+    0x0010000000000000,
+    0x000fffffffffffff,
+    0x8000000000000001,
+    0x7ff0000000000000,
+    0xfff0000000000000,
+    0x7ff8000000000000,
+    0x4004000000000000,
+    0xc004000000000000,
+    0x43e0000000000000,
+    0xc3e0000000000000,
+    0x41e0000000000000,
+    0x41dfffffffc00000,
+    0x400921fb54442d18,
+    0x7fffffffffffffff,
+    0x36a0000000000000,
+    0x47efffffe0000000,
+    0x47efffffefffffff,
+    0x3e50000000000000,
+    0x41f0000000000000,
 };
 #define N32 (sizeof(edge32) / sizeof(edge32[0]))
 #define N64 (sizeof(edge64) / sizeof(edge64[0]))
@@ -131,12 +207,15 @@ static void sweep(const char *name, uint64_t word, bool wa, bool wb, bool wc, en
 				else if (what & P3)
 					got = (w.p[3] >> l & 1) | (what & P0 ? (w.p[4] >> l & 1) << 1 : 0);
 				else
-					got = CC_BITS(w.cc_c >> l & 1, w.cc_z >> l & 1, w.cc_s >> l & 1, w.cc_o >> l & 1);
+					got = CC_BITS(w.cc_c >> l & 1, w.cc_z >> l & 1, w.cc_s >> l & 1,
+						      w.cc_o >> l & 1);
 				if (!same(got, want, what)) {
-					print_error("%s %016llx build %d: a %llx b %llx c %llx cc %d%d p %d%d got %llx want %llx\n",
-						    name, (long long)word, t, (long long)in[l].a, (long long)in[l].b,
-						    (long long)in[l].c, in[l].cc_c, in[l].cc_z, in[l].p0, in[l].p1,
-						    (long long)got, (long long)want);
+					print_error("%s %016llx build %d: a %llx b %llx c %llx cc %d%d p "
+						    "%d%d got %llx want %llx\n",
+						    name, (long long)word, t, (long long)in[l].a,
+						    (long long)in[l].b, (long long)in[l].c, in[l].cc_c,
+						    in[l].cc_z, in[l].p0, in[l].p1, (long long)got,
+						    (long long)want);
 					fail();
 				}
 			}
@@ -509,7 +588,8 @@ static void t_compare(void **state)
 	for (boolop = 0; boolop < 3; boolop++) {
 		uint64_t m = fld(boolop, 45) | PSRC(0, 0) | 7ull << 16;
 
-		SW(0x5090000000000000ull | m | 3 << 3 | 4 | fld(1, 24) | fld(1, 29) | bit(32), P3 | P0, psetp);
+		SW(0x5090000000000000ull | m | 3 << 3 | 4 | fld(1, 24) | fld(1, 29) | bit(32), P3 | P0,
+		   psetp);
 		SW(0x5088000000000000ull | m | fld(1, 29), D32, pset);
 	}
 	SW(0x50a0000000070000ull | 3 << 3 | 7 | fld(2, 8) | PSRC(7, 0), P3, csetp_z);
@@ -669,13 +749,17 @@ static void t_float(void **state)
 		SW(R(0x5c58) | fld(rmode, 39) | fld(ftz, 44) | fld(sat, 50) | fld(m_na, 48) | fld(m_aa, 46) |
 		   fld(m_nb, 45) | fld(m_ab, 49), D32, fadd);
 		SW(R(0x5c68) | fld(rmode, 39) | fld(ftz, 44) | fld(sat, 50) | fld(m_nb, 48), D32, fmul);
-		SW(R3(0x5980) | fld(rmode, 51) | fld(ftz, 53) | fld(sat, 50) | fld(m_nb, 48) | fld(m_nc, 49), D32, ffma);
+		SW(R3(0x5980) | fld(rmode, 51) | fld(ftz, 53) | fld(sat, 50) | fld(m_nb, 48) | fld(m_nc, 49),
+		   D32, ffma);
 		if (rmode == 0) {
-			SW(enc(0x0c00, 0, 4, 0, 0) | fld(0x40490fdb, 20) | fld(ftz, 53) | fld(sat, 55), D32, ffma32i);
-			SW(R(0x5c60) | PSRC(7, 0) | fld(ftz, 44) | fld(m_na, 48) | fld(m_aa, 46) | fld(m_nb, 45) |
-			   fld(m_ab, 49), D32, ffmin);
-			SW(R(0x5c60) | PSRC(7, 1) | fld(ftz, 44) | fld(m_na, 48) | fld(m_aa, 46) | fld(m_nb, 45) |
-			   fld(m_ab, 49), D32, ffmax);
+			SW(enc(0x0c00, 0, 4, 0, 0) | fld(0x40490fdb, 20) | fld(ftz, 53) | fld(sat, 55), D32,
+			   ffma32i);
+			SW(R(0x5c60) | PSRC(7, 0) | fld(ftz, 44) | fld(m_na, 48) | fld(m_aa, 46) |
+			       fld(m_nb, 45) | fld(m_ab, 49),
+			   D32, ffmin);
+			SW(R(0x5c60) | PSRC(7, 1) | fld(ftz, 44) | fld(m_na, 48) | fld(m_aa, 46) |
+			       fld(m_nb, 45) | fld(m_ab, 49),
+			   D32, ffmax);
 		}
 	}
 	rmode = 0;
@@ -692,8 +776,9 @@ static void t_float(void **state)
 			ftz = cond & 1;
 			m_na = boolop == 1;
 			m_ab = boolop == 2;
-			SW(((R(0x5bb0) & ~0xffull) | 3 << 3 | 4) | fld(cond, 48) | fld(boolop, 45) | PSRC(0, 0) | fld(ftz, 47) |
-			   fld(m_na, 43) | fld(m_ab, 44), P3 | P0, fsetp);
+			SW(((R(0x5bb0) & ~0xffull) | 3 << 3 | 4) | fld(cond, 48) | fld(boolop, 45) |
+			       PSRC(0, 0) | fld(ftz, 47) | fld(m_na, 43) | fld(m_ab, 44),
+			   P3 | P0, fsetp);
 			SW(R(0x5800) | fld(cond, 48) | fld(boolop, 45) | PSRC(0, 0) | fld(ftz, 55) | bit(52) |
 			   fld(m_na, 43) | fld(m_ab, 44), D32, fset);
 			m_na = m_ab = false;
@@ -754,7 +839,8 @@ static void t_mufu(void **state)
 					}
 					mufu_in = u;
 					if (!close32(d[l], r, 2)) {
-						print_error("mufu %d (%08x) got %08x want %.9g\n", mufu_op, a[l], d[l], r);
+						print_error("mufu %d (%08x) got %08x want %.9g\n", mufu_op,
+							    a[l], d[l], r);
 						fail();
 					}
 				}
@@ -845,10 +931,13 @@ static void t_double(void **state)
 		m_aa = k % 3 == 0;
 		m_ab = k % 5 == 0;
 		m_nc = k % 7 < 3;
-		SWD(R(0x5c70) | fld(rmode, 39) | fld(m_na, 48) | fld(m_aa, 46) | fld(m_nb, 45) | fld(m_ab, 49), D64, dadd);
+		SWD(R(0x5c70) | fld(rmode, 39) | fld(m_na, 48) | fld(m_aa, 46) | fld(m_nb, 45) |
+			fld(m_ab, 49),
+		    D64, dadd);
 		SWD(R(0x5c80) | fld(rmode, 39) | fld(m_nb, 48), D64, dmul);
 		SWD(R3(0x5b70) | fld(rmode, 50) | fld(m_nb, 48) | fld(m_nc, 49), D64, dfma);
-		SWD(R(0x5c50) | PSRC(7, 0) | fld(m_na, 48) | fld(m_aa, 46) | fld(m_nb, 45) | fld(m_ab, 49), D64, dmin);
+		SWD(R(0x5c50) | PSRC(7, 0) | fld(m_na, 48) | fld(m_aa, 46) | fld(m_nb, 45) | fld(m_ab, 49),
+		    D64, dmin);
 	}
 	rmode = 0;
 	m_na = m_nb = m_aa = m_ab = m_nc = false;
@@ -857,8 +946,9 @@ static void t_double(void **state)
 		for (boolop = 0; boolop < 3; boolop++) {
 			m_aa = boolop == 1;
 			m_nb = boolop == 2;
-			SWD(((R(0x5b80) & ~0xffull) | 3 << 3 | 4) | fld(cond, 48) | fld(boolop, 45) | PSRC(0, 0) |
-			    fld(m_aa, 7) | fld(m_nb, 6), P3 | P0, dsetp);
+			SWD(((R(0x5b80) & ~0xffull) | 3 << 3 | 4) | fld(cond, 48) | fld(boolop, 45) |
+				PSRC(0, 0) | fld(m_aa, 7) | fld(m_nb, 6),
+			    P3 | P0, dsetp);
 			SWD(R(0x5900) | fld(cond, 48) | fld(boolop, 45) | PSRC(0, 0), D32, dset);
 		}
 	m_aa = m_nb = false;
@@ -937,7 +1027,8 @@ REF(i2f)
 	if (c_abs && v < 0)
 		v = -v;
 	if (c_neg)
-		v = ssz == 3 ? (ssg ? (__int128)(int64_t)-(uint64_t)v : (__int128)(uint64_t)-(uint64_t)v) : -v;
+		v = ssz == 3 ? (ssg ? (__int128)(int64_t) - (uint64_t)v : (__int128)(uint64_t) - (uint64_t)v)
+			     : -v;
 	if (dsz == 3)
 		return du(i2d(v, rmode, 53));
 	return fu((float)i2d(v, rmode, 24));
@@ -1038,11 +1129,16 @@ REF(f2f_half)
 	q = ldexp(1, e - 10);
 	m = floor(a / q);
 	f = a / q - m;
-	up = rmode == 0 ? f > 0.5 || (f == 0.5 && fmod(m, 2) == 1) : rmode == 1 ? f > 0 && s : rmode == 2 ? f > 0 && !s : 0;
+	up = rmode == 0	  ? f > 0.5 || (f == 0.5 && fmod(m, 2) == 1)
+	     : rmode == 1 ? f > 0 && s
+	     : rmode == 2 ? f > 0 && !s
+			  : 0;
 	m += up;
 	if (m * q >= 65536)
 		return s | (rmode == 0 || (rmode == 1 && s) || (rmode == 2 && !s) ? 0x7c00 : 0x7bff);
-	h = m < 1024 ? (uint32_t)m : m == 2048 ? (uint32_t)(e + 16) << 10 : (uint32_t)(e + 15) << 10 | ((uint32_t)m - 1024);
+	h = m < 1024	? (uint32_t)m
+	    : m == 2048 ? (uint32_t)(e + 16) << 10
+			: (uint32_t)(e + 15) << 10 | ((uint32_t)m - 1024);
 	return s | h;
 }
 REF(f2f_from_half)
@@ -1070,31 +1166,39 @@ static void t_convert(void **state)
 				if (ssz < 3 && dsz < 3) {
 					for (int s = 0; s < 2; s++) {
 						sat = s;
-						SW(0x5ce0000000000000ull | base | t | m | fld(dsg, 12) | fld(ssg, 13) | fld(bsel, 41) |
-						   fld(sat, 50), D32, i2i);
+						SW(0x5ce0000000000000ull | base | t | m | fld(dsg, 12) |
+						       fld(ssg, 13) | fld(bsel, 41) | fld(sat, 50),
+						   D32, i2i);
 					}
 					sat = false;
 				}
 				if (dsz >= 2 && !(ssz == 3 && c_abs))
-					sweep("i2f", 0x5cb8000000000000ull | base | t | m | fld(ssg, 13) | fld(bsel, 41) |
-					      fld(rmode, 39), false, ssz == 3, false, dsz == 3 ? D64 : D32, r_i2f);
+					sweep("i2f",
+					      0x5cb8000000000000ull | base | t | m | fld(ssg, 13) |
+						  fld(bsel, 41) | fld(rmode, 39),
+					      false, ssz == 3, false, dsz == 3 ? D64 : D32, r_i2f);
 				if (ssz >= 2) {
 					ftz = k & 1;
-					sweep("f2i", 0x5cb0000000000000ull | base | t | m | fld(dsg, 12) | fld(rmode, 39) | fld(ftz, 44),
+					sweep("f2i",
+					      0x5cb0000000000000ull | base | t | m | fld(dsg, 12) |
+						  fld(rmode, 39) | fld(ftz, 44),
 					      false, ssz == 3, false, dsz == 3 ? D64 : D32, r_f2i);
 					ftz = false;
 				}
 				nan_equal = true;
 				if (ssz >= 2 && ssz == dsz)
-					sweep("f2f round", 0x5ca8000000000000ull | base | t | m | bit(42) | fld(rmode, 39), false,
-					      ssz == 3, false, dsz == 3 ? D64 : D32, r_f2f_int);
+					sweep("f2f round",
+					      0x5ca8000000000000ull | base | t | m | bit(42) | fld(rmode, 39),
+					      false, ssz == 3, false, dsz == 3 ? D64 : D32, r_f2f_int);
 				if (ssz == 3 && dsz == 2)
-					sweep("f2f narrow", 0x5ca8000000000000ull | base | t | m | fld(rmode, 39), false, true, false,
-					      D32, r_f2f_narrow);
+					sweep("f2f narrow",
+					      0x5ca8000000000000ull | base | t | m | fld(rmode, 39), false,
+					      true, false, D32, r_f2f_narrow);
 				if (ssz == 2 && dsz == 3)
 					SW(0x5ca8000000000000ull | base | t | m, D64, f2f_wide);
 				if (ssz == 2 && dsz == 1)
-					SW(0x5ca8000000000000ull | base | t | m | fld(rmode, 39), D32, f2f_half);
+					SW(0x5ca8000000000000ull | base | t | m | fld(rmode, 39), D32,
+					   f2f_half);
 				nan_equal = false;
 			}
 	}
@@ -1150,14 +1254,20 @@ static void t_shfl_vote(void **state)
 		}
 	for (int mode = 0; mode < 3; mode++)
 		for (int k = 0; k < 300; k++) {
-			uint32_t v = k == 0 ? 0 : k == 1 ? ~0u : rnd64(), m = k % 3 ? ~0u : (uint32_t)rnd64() | 1, want;
+			uint32_t v = k == 0   ? 0
+				     : k == 1 ? ~0u
+					      : rnd64(),
+				 m = k % 3 ? ~0u : (uint32_t)rnd64() | 1, want;
 
 			memset(&w, 0, offsetof(struct sm_warp, stack));
 			w.p[0] = v;
 			x.mask = m;
-			sm_decode(enc(0x50d8, 0, 0, 0, 0) | fld(mode, 48) | fld(3, 45) | PSRC(0, 0), sm_alu_v3, &i);
+			sm_decode(enc(0x50d8, 0, 0, 0, 0) | fld(mode, 48) | fld(3, 45) | PSRC(0, 0),
+				  sm_alu_v3, &i);
 			i.fn(&i, &x);
-			want = mode == 0 ? (v & m) == m : mode == 1 ? (v & m) != 0 : (v & m) == m || (v & m) == 0;
+			want = mode == 0   ? (v & m) == m
+			       : mode == 1 ? (v & m) != 0
+					   : (v & m) == m || (v & m) == 0;
 			assert_int_equal(d[5], v & m);
 			assert_int_equal(w.p[3], want ? m : 0);
 		}

@@ -83,9 +83,9 @@ static void ctx_done(struct ctx *c)
 
 	for (int j = 0; j < n; j++)
 		if (ev[j].type != SM_EVENT_DONE)
-			print_error("event %d error %x pc %llx word %016llx va %llx\n", ev[j].type, ev[j].error,
-				    (unsigned long long)(ev[j].pc - VA), (unsigned long long)ev[j].word,
-				    (unsigned long long)ev[j].va);
+			print_error("event %d error %x pc %llx word %016llx va %llx\n", ev[j].type,
+				    ev[j].error, (unsigned long long)(ev[j].pc - VA),
+				    (unsigned long long)ev[j].word, (unsigned long long)ev[j].va);
 	assert_int_equal(n, 1);
 	assert_int_equal(ev[0].type, SM_EVENT_DONE);
 	assert_true(sm_idle(c->sm));
@@ -155,20 +155,28 @@ static void sizes(void **state)
 				add(&p, i_ldg(12, 2, 0x8000, sz[k].code));
 				break;
 			case 1:
-				add(&p, 0xbc10000000070000ull | 8 | 2 << 8 | fld(0x8000, 20) | fld(sz[k].code, 53));
-				add(&p, 0x9c10000000070000ull | 12 | 2 << 8 | fld(0x8000, 20) | fld(sz[k].code, 53));
+				add(&p, 0xbc10000000070000ull | 8 | 2 << 8 | fld(0x8000, 20) |
+					    fld(sz[k].code, 53));
+				add(&p, 0x9c10000000070000ull | 12 | 2 << 8 | fld(0x8000, 20) |
+					    fld(sz[k].code, 53));
 				break;
 			case 2:
-				add(&p, 0xef58000000070000ull | 8 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 48));
-				add(&p, 0xef48000000070000ull | 12 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 48));
+				add(&p,
+				    0xef58000000070000ull | 8 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 48));
+				add(&p, 0xef48000000070000ull | 12 | 16 << 8 | fld(off, 20) |
+					    fld(sz[k].code, 48));
 				break;
 			case 3:
-				add(&p, 0xef50000000070000ull | 8 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 48));
-				add(&p, 0xef40000000070000ull | 12 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 48));
+				add(&p,
+				    0xef50000000070000ull | 8 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 48));
+				add(&p, 0xef40000000070000ull | 12 | 16 << 8 | fld(off, 20) |
+					    fld(sz[k].code, 48));
 				break;
 			default:
-				add(&p, 0xbc10000000070000ull | 8 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 53));
-				add(&p, 0x9c10000000070000ull | 12 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 53));
+				add(&p,
+				    0xbc10000000070000ull | 8 | 16 << 8 | fld(off, 20) | fld(sz[k].code, 53));
+				add(&p, 0x9c10000000070000ull | 12 | 16 << 8 | fld(off, 20) |
+					    fld(sz[k].code, 53));
 			}
 			add(&p, i_stg(12, 2, 0x4000, 6));
 			run(&p, &c, 32);
@@ -185,14 +193,18 @@ static void sizes(void **state)
 				int32_t v;
 
 				memcpy(want, in + 16 * l, sz[k].bytes);
-				v = sz[k].code == 1 ? (int8_t)want[0] : sz[k].code == 3 ? (int16_t)(want[0] | want[1] << 8) : 0;
+				v = sz[k].code == 1   ? (int8_t)want[0]
+				    : sz[k].code == 3 ? (int16_t)(want[0] | want[1] << 8)
+						      : 0;
 				if (v)
 					memcpy(want, &v, 4);
 				assert_memory_equal(out + 16 * l, want, 16);
 				if (space < 2) {
 					assert_memory_equal(in + 0x8000 + 16 * l, in + 16 * l, sz[k].bytes);
-					assert_int_equal(in[0x8000 + 16 * l + sz[k].bytes], sz[k].bytes < 16 ? 0 :
-							 l < 31 ? in[16 * l + 16] : 0);
+					assert_int_equal(in[0x8000 + 16 * l + sz[k].bytes],
+							 sz[k].bytes < 16 ? 0
+							 : l < 31	  ? in[16 * l + 16]
+									  : 0);
 				}
 			}
 			ctx_del(&c);
@@ -283,10 +295,18 @@ static uint64_t ref_atom(int op, int type, uint64_t old, uint64_t b)
 	}
 	switch (op) {
 	case 0: r = old + b; break;
-	case 1: r = type == 1 ? (int32_t)old < (int32_t)b ? old : b : type == 5 ? (int64_t)old < (int64_t)b ? old : b :
-			old < b ? old : b; break;
-	case 2: r = type == 1 ? (int32_t)old > (int32_t)b ? old : b : type == 5 ? (int64_t)old > (int64_t)b ? old : b :
-			old > b ? old : b; break;
+	case 1:
+		r = type == 1	? (int32_t)old < (int32_t)b ? old : b
+		    : type == 5 ? (int64_t)old < (int64_t)b ? old : b
+		    : old < b	? old
+				: b;
+		break;
+	case 2:
+		r = type == 1	? (int32_t)old > (int32_t)b ? old : b
+		    : type == 5 ? (int64_t)old > (int64_t)b ? old : b
+		    : old > b	? old
+				: b;
+		break;
 	case 3: r = old >= b ? 0 : old + 1; break;
 	case 4: r = old == 0 || old > b ? b : old - 1; break;
 	case 5: r = old & b; break;
@@ -318,7 +338,8 @@ static void atomics(void **state)
 						continue;
 					if ((form == 1 && op == 8) || (form == 2 && types[t] == 3))
 						continue;
-					/* lane l: 32 bytes: old, b, result; form 2 goes through shared memory */
+					/* lane l: 32 bytes: old, b, result; form 2 goes through shared memory
+					 */
 					prologue(&p, 32, 5, OUT);
 					add(&p, i_ldg(8, 2, 0, 5));
 					add(&p, i_ldg(10, 2, 8, 5));
@@ -326,19 +347,24 @@ static void atomics(void **state)
 					add(&p, i_mov32(12, 0));
 					add(&p, i_mov32(13, 0));
 					if (form == 0)
-						add(&p, enc(0xed00, 12, 2, 10, 0) | fld(op, 52) | fld(types[t], 49) | bit(48));
+						add(&p, enc(0xed00, 12, 2, 10, 0) | fld(op, 52) |
+							    fld(types[t], 49) | bit(48));
 					else if (form == 1)
-						add(&p, (enc(0xebf8, 10, 2, 0, 0)) | fld(op, 23) | fld(types[t], 20) | bit(48));
+						add(&p, (enc(0xebf8, 10, 2, 0, 0)) | fld(op, 23) |
+							    fld(types[t], 20) | bit(48));
 					else {
 						add(&p, 0xef5d000000070000ull | 8 | 16 << 8);
-						add(&p, enc(0xec00, 12, 16, 10, 0) | fld(op, 52) | fld(as, 28));
+						add(&p,
+						    enc(0xec00, 12, 16, 10, 0) | fld(op, 52) | fld(as, 28));
 						add(&p, 0xef4d000000070000ull | 8 | 16 << 8);
 						add(&p, i_stg(8, 2, 0, w ? 5 : 4));
 					}
 					add(&p, i_stg(12, 2, 16, 5));
 					run(&p, &c, 32);
 					c.l.shared_size = 256;
-					c.p->kind[OUT >> 12] = kind == 0 ? PG_OK : kind == 1 ? PG_SYSMEM : PG_NOHOST;
+					c.p->kind[OUT >> 12] = kind == 0   ? PG_OK
+							       : kind == 1 ? PG_SYSMEM
+									   : PG_NOHOST;
 					o = at(c.p, OUT);
 					for (int l = 0; l < 32; l++) {
 						o[4 * l] = olds[l % 6];
@@ -423,7 +449,7 @@ static void forms(void **state)
 	prologue(&p, 32, 6, OUT);
 	add(&p, enc(0x5cb8, 8, 0, 0, 0) | fld(2, 8) | fld(2, 10));	/* r8 = (float)t */
 	p.w[p.n - 1] = 0x5cb8000000070000ull | 8 | fld(2, 8) | fld(2, 10) | fld(0, 20);
-	add(&p, 0x5ca8000000070000ull | 10 | fld(3, 8) | fld(2, 10) | fld(8, 20));	/* r10:11 = (double)r8 */
+	add(&p, 0x5ca8000000070000ull | 10 | fld(3, 8) | fld(2, 10) | fld(8, 20)); /* r10:11 = (double)r8 */
 	/* fadd c, ffma a*c+b, ffma a*b+c (rc), ffma imm, iadd c, sel c */
 	add(&p, enc(0x4c58, 16, 8, 0, 0) | cb0);
 	add(&p, i_stg(16, 2, 0, 4));
@@ -627,22 +653,23 @@ static void kill_parked_and_running(void **state)
 static void exceptions(void **state)
 {
 	uint64_t ssy_loop = i_flow(0xe290, 0, 64);
-	const struct { uint64_t w; enum sm_warp_error err; uint32_t regs, shared; } k[] = {
-		{ 0xfff8000000070000ull, SM_ERR_ILLEGAL_INSTR_ENCODING, 64, 0 },
-		{ enc(0xdeb8, 0, 0, 0, 0), SM_ERR_ILLEGAL_INSTR_ENCODING, 64, 0 },	/* TEX: not modelled */
-		{ i_iadd(70, 1, 2), SM_ERR_OOR_REG, 64, 0 },
-		{ enc(0x5c70, 1, 2, 4, 0), SM_ERR_MISALIGNED_REG, 64, 0 },
-		{ i_ldg(8, 2, 2, 4), SM_ERR_MISALIGNED_ADDR, 64, 0 },
-		{ i_stg(8, 2, 4, 5), SM_ERR_MISALIGNED_ADDR, 64, 0 },
-		{ 0xef4c000000070000ull | 8 | RZ << 8 | fld(256, 20), SM_ERR_OOR_ADDR, 64, 256 },	/* LDS */
-		{ 0xef44000000070000ull | 8 | RZ << 8 | fld(512, 20), SM_ERR_OOR_ADDR, 64, 0 },		/* LDL */
-		{ i_movc(8, 3, 0), SM_ERR_INVALID_CONST_ADDR, 64, 0 },
-		{ 0xef94000000070000ull | 8 | RZ << 8 | fld(5, 36), SM_ERR_INVALID_CONST_ADDR_LDC, 64, 0 },
-		{ I_RET, SM_ERR_RET_EMPTY_STACK, 64, 0 },
-		{ I_SYNC, SM_ERR_API_STACK, 64, 0 },
-		{ I_BRK, SM_ERR_API_STACK, 64, 0 },
-		{ enc(0xed80, 8, 2, 4, 0) | fld(7, 49), SM_ERR_ILLEGAL_INSTR_PARAM, 64, 0 },
-		{ ssy_loop, SM_ERR_API_STACK, 64, 0 },
+	const struct { uint64_t w; enum sm_warp_error err; uint32_t regs, shared;
+	} k[] = {
+	    {0xfff8000000070000ull, SM_ERR_ILLEGAL_INSTR_ENCODING, 64, 0},
+	    {enc(0xdeb8, 0, 0, 0, 0), SM_ERR_ILLEGAL_INSTR_ENCODING, 64, 0}, /* TEX: not modelled */
+	    {i_iadd(70, 1, 2), SM_ERR_OOR_REG, 64, 0},
+	    {enc(0x5c70, 1, 2, 4, 0), SM_ERR_MISALIGNED_REG, 64, 0},
+	    {i_ldg(8, 2, 2, 4), SM_ERR_MISALIGNED_ADDR, 64, 0},
+	    {i_stg(8, 2, 4, 5), SM_ERR_MISALIGNED_ADDR, 64, 0},
+	    {0xef4c000000070000ull | 8 | RZ << 8 | fld(256, 20), SM_ERR_OOR_ADDR, 64, 256}, /* LDS */
+	    {0xef44000000070000ull | 8 | RZ << 8 | fld(512, 20), SM_ERR_OOR_ADDR, 64, 0},   /* LDL */
+	    {i_movc(8, 3, 0), SM_ERR_INVALID_CONST_ADDR, 64, 0},
+	    {0xef94000000070000ull | 8 | RZ << 8 | fld(5, 36), SM_ERR_INVALID_CONST_ADDR_LDC, 64, 0},
+	    {I_RET, SM_ERR_RET_EMPTY_STACK, 64, 0},
+	    {I_SYNC, SM_ERR_API_STACK, 64, 0},
+	    {I_BRK, SM_ERR_API_STACK, 64, 0},
+	    {enc(0xed80, 8, 2, 4, 0) | fld(7, 49), SM_ERR_ILLEGAL_INSTR_PARAM, 64, 0},
+	    {ssy_loop, SM_ERR_API_STACK, 64, 0},
 	};
 
 	for (size_t j = 0; j < sizeof(k) / sizeof(k[0]); j++) {
@@ -958,8 +985,8 @@ static void barrier_arrive(void **state)
 
 static void registers(void **state)
 {
-	static const uint8_t sr[] = { 0x00, 0x20, 0x21, 0x22, 0x23, 0x25, 0x26, 0x27, 0x38, 0x39, 0x3a, 0x3b, 0x3c,
-				      0x30, 0x34, 0x52, 0x53 };
+	static const uint8_t sr[] = {0x00, 0x20, 0x21, 0x22, 0x23, 0x25, 0x26, 0x27, 0x38,
+				     0x39, 0x3a, 0x3b, 0x3c, 0x30, 0x34, 0x52, 0x53};
 	struct prog p = { .n = 0 };
 	struct ctx c;
 	uint32_t *o;
@@ -1005,9 +1032,23 @@ static void registers(void **state)
 	for (uint32_t b = 0; b < 8; b++)
 		for (uint32_t t = 0; t < 60; t++, o += 32) {
 			uint32_t l = t & 31, x = t % 4, y = t / 4 % 3, z = t / 12;
-			const uint32_t want[] = { l, x | y << 16 | z << 26, x, y, z, b & 1, b >> 1 & 1, b >> 2, 1u << l,
-						  (1u << l) - 1, (1u << l) | ((1u << l) - 1), ~((1u << l) | ((1u << l) - 1)),
-						  ~((1u << l) - 1), 0xfe000000, 0xff000000, 123456789, 0 };
+			const uint32_t want[] = {l,
+						 x | y << 16 | z << 26,
+						 x,
+						 y,
+						 z,
+						 b & 1,
+						 b >> 1 & 1,
+						 b >> 2,
+						 1u << l,
+						 (1u << l) - 1,
+						 (1u << l) | ((1u << l) - 1),
+						 ~((1u << l) | ((1u << l) - 1)),
+						 ~((1u << l) - 1),
+						 0xfe000000,
+						 0xff000000,
+						 123456789,
+						 0};
 
 			assert_memory_equal(o, want, sizeof(want));
 			assert_int_equal(o[17], 1);
@@ -1217,14 +1258,29 @@ static void random_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sizes), cmocka_unit_test(forms), cmocka_unit_test(ldc), cmocka_unit_test(page_kinds),
-		cmocka_unit_test(atomics), cmocka_unit_test(compare_and_swap), cmocka_unit_test(fault_store),
-		cmocka_unit_test(fault_load_atomic_fetch_const), cmocka_unit_test(kill_parked_and_running),
-		cmocka_unit_test(exceptions), cmocka_unit_test(too_big), cmocka_unit_test(if_else),
-		cmocka_unit_test(loops), cmocka_unit_test(calls), cmocka_unit_test(splits), cmocka_unit_test(barrier),
-		cmocka_unit_test(barrier_arrive), cmocka_unit_test(registers), cmocka_unit_test(new_code),
-		cmocka_unit_test(many_grids), cmocka_unit_test(workers_fault), cmocka_unit_test(workers_kill),
-		cmocka_unit_test(random_words),
+	    cmocka_unit_test(sizes),
+	    cmocka_unit_test(forms),
+	    cmocka_unit_test(ldc),
+	    cmocka_unit_test(page_kinds),
+	    cmocka_unit_test(atomics),
+	    cmocka_unit_test(compare_and_swap),
+	    cmocka_unit_test(fault_store),
+	    cmocka_unit_test(fault_load_atomic_fetch_const),
+	    cmocka_unit_test(kill_parked_and_running),
+	    cmocka_unit_test(exceptions),
+	    cmocka_unit_test(too_big),
+	    cmocka_unit_test(if_else),
+	    cmocka_unit_test(loops),
+	    cmocka_unit_test(calls),
+	    cmocka_unit_test(splits),
+	    cmocka_unit_test(barrier),
+	    cmocka_unit_test(barrier_arrive),
+	    cmocka_unit_test(registers),
+	    cmocka_unit_test(new_code),
+	    cmocka_unit_test(many_grids),
+	    cmocka_unit_test(workers_fault),
+	    cmocka_unit_test(workers_kill),
+	    cmocka_unit_test(random_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,7 +204,8 @@ static void gen(const struct node *n, int depth)
 			emit(i_mov32(20 + depth, 0));
 			a = emit(0);
 			b = words;
-			emit((enc(0x3660, 0, 20 + depth, 0, 0) & ~0xffull) | 7 | fld(6, 49) | fld(7, 39) | fld(n->k, 20));
+			emit((enc(0x3660, 0, 20 + depth, 0, 0) & ~0xffull) | 7 | fld(6, 49) | fld(7, 39) |
+			     fld(n->k, 20));
 			emit(guard(0xe34000000007000full, 0, false));
 			c = emit(0);
 			gen(n->a, depth + 1);
@@ -304,12 +305,14 @@ static void programs(void **state)
 		sm_launch(sm, &l);
 		e = plain_run(sm, ev, 4);
 		if (e != 1 || ev[0].type != SM_EVENT_DONE)
-			print_error("program %llu: event %d error %x\n", (unsigned long long)(first + k), ev[0].type, ev[0].error);
+			print_error("program %llu: event %d error %x\n", (unsigned long long)(first + k),
+				    ev[0].type, ev[0].error);
 		assert_int_equal(e, 1);
 		assert_int_equal(ev[0].type, SM_EVENT_DONE);
 		for (int t = 0; t < 128; t++) {
 			if (got[t] != want[t])
-				print_error("program %llu lane %d: %08x, want %08x\n", (unsigned long long)(first + k), t, got[t], want[t]);
+				print_error("program %llu lane %d: %08x, want %08x\n",
+					    (unsigned long long)(first + k), t, got[t], want[t]);
 			assert_int_equal(got[t], want[t]);
 		}
 		sm_del(&sm);

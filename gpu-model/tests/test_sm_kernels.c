@@ -26,9 +26,9 @@ static void finish(struct sm_array *sm, int workers)
 	}
 	for (int j = 0; j < n; j++)
 		if (ev[j].type != SM_EVENT_DONE)
-			print_error("event %d error %x pc %llx word %016llx va %llx\n", ev[j].type, ev[j].error,
-				    (unsigned long long)(ev[j].pc - VA), (unsigned long long)ev[j].word,
-				    (unsigned long long)ev[j].va);
+			print_error("event %d error %x pc %llx word %016llx va %llx\n", ev[j].type,
+				    ev[j].error, (unsigned long long)(ev[j].pc - VA),
+				    (unsigned long long)ev[j].word, (unsigned long long)ev[j].va);
 	assert_int_equal(n, 1);
 	assert_int_equal(ev[0].type, SM_EVENT_DONE);
 	assert_true(sm_idle(sm));
@@ -267,7 +267,8 @@ static void k_i64(void **state)
 {
 	EACH_MODE("i64") {
 		enum { N = 256 };
-		static const uint64_t edge[] = { 0, 1, ~0ull, 1ull << 63, (1ull << 63) - 1, 0xffffffff, 1ull << 32, 7 };
+		static const uint64_t edge[] = {0,	    1,		~0ull, 1ull << 63, (1ull << 63) - 1,
+						0xffffffff, 1ull << 32, 7};
 		uint64_t *a = at(r->p, AT_DATA), wa[N];
 		int64_t *b = at(r->p, AT_DATA + 0x4000), wb[N];
 
@@ -276,7 +277,8 @@ static void k_i64(void **state)
 			int64_t y, e;
 
 			a[j] = j < 64 ? edge[j & 7] : (uint64_t)rnd() << 32 | rnd();
-			b[j] = j < 64 ? (int64_t)edge[j >> 3] : (int64_t)((uint64_t)rnd() << 32 | rnd()) >> (j & 63);
+			b[j] = j < 64 ? (int64_t)edge[j >> 3]
+				      : (int64_t)((uint64_t)rnd() << 32 | rnd()) >> (j & 63);
 			x = a[j];
 			y = b[j];
 			d = (uint64_t)(y | 1);
@@ -298,8 +300,8 @@ static void k_i64(void **state)
 		run_go(r);
 		for (int j = 0; j < N; j++) {
 			if (a[j] != wa[j] || b[j] != wb[j])
-				print_error("lane %d: %llx %llx want %llx %llx\n", j, (long long)a[j], (long long)b[j],
-					    (long long)wa[j], (long long)wb[j]);
+				print_error("lane %d: %llx %llx want %llx %llx\n", j, (long long)a[j],
+					    (long long)b[j], (long long)wa[j], (long long)wb[j]);
 			assert_true(a[j] == wa[j]);
 			assert_true(b[j] == wb[j]);
 		}
@@ -321,7 +323,8 @@ static void k_i32div(void **state)
 				a[j] = INT32_MIN;
 			wa[j] = a[j] / (int)(b[j] | 1) + a[j] % 7;
 			wb[j] = b[j] / 10u + (uint32_t)(((uint64_t)b[j] * (uint32_t)wa[j]) >> 32) +
-				__builtin_popcount(b[j]) + (b[j] ? __builtin_clz(b[j]) : 32) + (b[j] << 5 | b[j] >> 27);
+				__builtin_popcount(b[j]) + (b[j] ? __builtin_clz(b[j]) : 32) +
+				(b[j] << 5 | b[j] >> 27);
 		}
 		run_ptr(r, AT_DATA);
 		run_ptr(r, AT_DATA + 0x4000);
@@ -347,8 +350,8 @@ static void k_fmath(void **state)
 		r->l.block[0] = N;
 		run_go(r);
 		for (int j = 0; j < N; j++) {
-			double x = in[j], w = sqrt(x) + sin(x) + exp2(x) + x / 3.1 + fmin(x, 1) + floor(x) + (int)x +
-				1 / sqrt(x) + log2(x) + fabs(x) + x * x + 2;
+			double x = in[j], w = sqrt(x) + sin(x) + exp2(x) + x / 3.1 + fmin(x, 1) + floor(x) +
+					      (int)x + 1 / sqrt(x) + log2(x) + fabs(x) + x * x + 2;
 
 			if (fabs(a[j] - w) > fabs(w) * 1e-5 + 1e-4)
 				print_error("x %g got %.9g want %.9g\n", x, a[j], w);
