@@ -30,6 +30,7 @@ import random
 import struct
 import sys
 import tempfile
+import time
 
 ITEMS = 256          # work items a kernel
 INPUTS = 1024        # words of random input
@@ -252,8 +253,8 @@ class Kernel:
 
     def make(self):
         body = []
-        for _ in range(self.r.randrange(4, 10)):
-            body.append(self.exchange() if self.r.randrange(5) == 0 else self.stmt(3))
+        for _ in range(self.r.randrange(2, 6)):
+            body.append(self.exchange() if self.r.randrange(5) == 0 else self.stmt(2))
         approx = []
         for slot in range(2):
             form = self.pick(list(APPROX))
@@ -347,12 +348,16 @@ def work(args, first, end, careful):
     ctx = cl.Context([device])
     queue = cl.CommandQueue(ctx)
     print(f"clfuzz: seeds {first} to {end - 1} on {device.name}", file=sys.stderr)
+    compile_s = run_s = 0.0
     out = open(args.out, "a")
     while first < end:
         kernels = [Kernel(s) for s in range(first, min(first + (1 if careful > 0 else args.per_program), end))]
         first += len(kernels)
         careful -= 1
+        start = time.monotonic()
         program = cl.Program(ctx, PRELUDE + "".join(k.text for k in kernels)).build(options=["-w"])
+        compile_s += time.monotonic() - start
+        start = time.monotonic()
         for k in kernels:
             buf = {"in": np.array(inputs(k.seed), np.uint32), "out": np.zeros(ITEMS * 6, np.uint32),
                    "out64": np.zeros(ITEMS * 6, np.uint64), "fo": np.zeros(ITEMS * 2, np.float32),
@@ -371,6 +376,8 @@ def work(args, first, end, careful):
                        "acc": buf["acc"].tolist(), "fo": buf["fo"].view(np.uint32).tolist()}, out)
             out.write("\n")
             out.flush()
+        run_s += time.monotonic() - start
+    print(f"clfuzz: {compile_s:.1f} s of building, {run_s:.1f} s of running", file=sys.stderr)
 
 
 def as_float(bits):
