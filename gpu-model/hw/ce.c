@@ -79,7 +79,11 @@ enum { REMAP_CONST_A = 4, REMAP_CONST_B = 5, REMAP_NO_WRITE = 6 };
 #define CE_INTR_NONBLOCKPIPE BIT(1)
 #define CE_INTR_LAUNCHERR BIT(2)
 /* 104418, nouveau gp100_ce_launcherr_report[] */
-enum { LAUNCHERR_INVALID_ARGUMENT = 0x2, LAUNCHERR_BAD_SRC_PIXEL_COMP_REF = 0x8, LAUNCHERR_INVALID_CONFIG = 0xd };
+enum {
+	LAUNCHERR_INVALID_ARGUMENT = 0x2,
+	LAUNCHERR_BAD_SRC_PIXEL_COMP_REF = 0x8,
+	LAUNCHERR_INVALID_CONFIG = 0xd
+};
 
 #define CE_REG_BASE 0x104000
 #define CE_REG_INTR_EN 0x10440c
@@ -122,7 +126,8 @@ static void ce_intr_update(struct gpu *gpu, const struct engine *e)
 {
 	uint32_t off = e->inst * CE_REG_STRIDE;
 
-	pmc_intr_set(gpu, e->intr_bit, (hw_get(gpu, CE_REG_INTR + off) & hw_get(gpu, CE_REG_INTR_EN + off)) != 0);
+	pmc_intr_set(gpu, e->intr_bit,
+		     (hw_get(gpu, CE_REG_INTR + off) & hw_get(gpu, CE_REG_INTR_EN + off)) != 0);
 }
 
 static void ce_raise(struct gpu *gpu, const struct engine *e, uint32_t bit)
@@ -146,7 +151,8 @@ static unsigned int ce_client(const struct engine *e)
 	return e->inst < ARRAY_SIZE(client) ? client[e->inst] : FIFO_CLIENT_CE0;
 }
 
-static void ce_fault(struct gpu *gpu, struct engine *e, uint64_t va, enum mmu_access access, enum mmu_fault_type t)
+static void ce_fault(struct gpu *gpu, struct engine *e, uint64_t va, enum mmu_access access,
+		     enum mmu_fault_type t)
 {
 	struct ce_job *j = e->priv;
 
@@ -186,7 +192,8 @@ static bool ce_render_enabled(struct gpu *gpu, struct engine *e, struct channel 
 	return true;
 }
 
-static void ce_side_set(struct ce_side *s, bool physical, uint32_t mode, uint32_t hi, uint32_t lo, uint32_t pitch)
+static void ce_side_set(struct ce_side *s, bool physical, uint32_t mode, uint32_t hi, uint32_t lo,
+			uint32_t pitch)
 {
 	static const enum aperture target[4] = { AP_VRAM, AP_SYS_COH, AP_SYS_NCOH, AP_INVALID };
 
@@ -252,10 +259,10 @@ static enum method_result ce_launch(struct gpu *gpu, struct engine *e, struct ch
 			ce_launch_error(gpu, e, LAUNCHERR_INVALID_CONFIG);
 			return METHOD_ERROR;
 		}
-		ce_side_set(&j->src, data & LAUNCH_SRC_PHYSICAL, ch->ce[CE_SRC_PHYS_MODE], ch->ce[CE_OFFSET_IN_UPPER],
-			    ch->ce[CE_OFFSET_IN_LOWER], ch->ce[CE_PITCH_IN]);
-		ce_side_set(&j->dst, data & LAUNCH_DST_PHYSICAL, ch->ce[CE_DST_PHYS_MODE], ch->ce[CE_OFFSET_OUT_UPPER],
-			    ch->ce[CE_OFFSET_OUT_LOWER], ch->ce[CE_PITCH_OUT]);
+		ce_side_set(&j->src, data & LAUNCH_SRC_PHYSICAL, ch->ce[CE_SRC_PHYS_MODE],
+			    ch->ce[CE_OFFSET_IN_UPPER], ch->ce[CE_OFFSET_IN_LOWER], ch->ce[CE_PITCH_IN]);
+		ce_side_set(&j->dst, data & LAUNCH_DST_PHYSICAL, ch->ce[CE_DST_PHYS_MODE],
+			    ch->ce[CE_OFFSET_OUT_UPPER], ch->ce[CE_OFFSET_OUT_LOWER], ch->ce[CE_PITCH_OUT]);
 		j->reads = true;
 		j->comp_size = j->nsrc = j->ndst = 1;
 		if (data & LAUNCH_REMAP) {
@@ -269,7 +276,8 @@ static enum method_result ce_launch(struct gpu *gpu, struct engine *e, struct ch
 		j->lines = data & LAUNCH_MULTI_LINE ? ch->ce[CE_LINE_COUNT] : 1;
 		/* lines without gaps are one line */
 		if (j->lines > 1 && j->dst.pitch == j->line_bytes &&
-		    (!j->reads || (uint64_t)j->src.pitch == (uint64_t)ch->ce[CE_LINE_LENGTH_IN] * j->comp_size * j->nsrc)) {
+		    (!j->reads || (uint64_t)j->src.pitch ==
+				      (uint64_t)ch->ce[CE_LINE_LENGTH_IN] * j->comp_size * j->nsrc)) {
 			j->line_bytes *= j->lines;
 			j->lines = 1;
 		}
@@ -356,13 +364,15 @@ static enum mmu_fault_type ce_locate(struct gpu *gpu, struct engine *e, const st
 		x->addr = s->base + off;
 		return s->ap == AP_INVALID ? MMU_FAULT_UNSUPPORTED_APERTURE : MMU_OK;
 	}
-	t = mmu_translate(gpu, &e->resident->space, TLB_HUB, CLIENT_CE, s->base + off, write ? MMU_WRITE : MMU_READ, x);
+	t = mmu_translate(gpu, &e->resident->space, TLB_HUB, CLIENT_CE, s->base + off,
+			  write ? MMU_WRITE : MMU_READ, x);
 	if (t == MMU_OK && *len > x->left)
 		*len = x->left;
 	return t;
 }
 
-static void ce_count(struct gpu *gpu, const struct ce_job *j, enum aperture from, enum aperture to, uint64_t n)
+static void ce_count(struct gpu *gpu, const struct ce_job *j, enum aperture from, enum aperture to,
+		     uint64_t n)
 {
 	if (!j->reads)
 		LEDGER_ADD(gpu, ce_bytes_set, n);
@@ -390,8 +400,10 @@ static void ce_stream(uint8_t *d, const uint8_t *s, size_t len)
 	s += head;
 	len -= head;
 	for (; len >= 64; len -= 64, d += 64, s += 64) {
-		__m128i a = _mm_loadu_si128((const __m128i *)s), b = _mm_loadu_si128((const __m128i *)(s + 16));
-		__m128i c = _mm_loadu_si128((const __m128i *)(s + 32)), e = _mm_loadu_si128((const __m128i *)(s + 48));
+		__m128i a = _mm_loadu_si128((const __m128i *)s),
+			b = _mm_loadu_si128((const __m128i *)(s + 16));
+		__m128i c = _mm_loadu_si128((const __m128i *)(s + 32)),
+			e = _mm_loadu_si128((const __m128i *)(s + 48));
 
 		_mm_stream_si128((__m128i *)d, a);
 		_mm_stream_si128((__m128i *)(d + 16), b);
@@ -728,13 +740,24 @@ static void ce_intr_en_write(struct gpu *gpu, const struct hw_reg *reg, unsigned
 }
 
 static const struct hw_reg ce_regs[] = {
-	{ .addr = CE_REG_INTR_EN, .name = "CE_INTR_EN", .count = CE_MAX, .stride = CE_REG_STRIDE,
-	  .reset = CE_INTR_BLOCKPIPE | CE_INTR_NONBLOCKPIPE | CE_INTR_LAUNCHERR, .source = "nouveau gp100_ce_intr()",
-	  .write = ce_intr_en_write },
-	{ .addr = CE_REG_INTR, .name = "CE_INTR", .count = CE_MAX, .stride = CE_REG_STRIDE,
-	  .source = "nouveau gp100_ce_intr()", .write = ce_intr_write },
-	{ .addr = CE_REG_LAUNCHERR, .name = "CE_LAUNCHERR", .count = CE_MAX, .stride = CE_REG_STRIDE,
-	  .source = "nouveau gp100_ce_intr_launcherr()" },
+    {.addr = CE_REG_INTR_EN,
+     .name = "CE_INTR_EN",
+     .count = CE_MAX,
+     .stride = CE_REG_STRIDE,
+     .reset = CE_INTR_BLOCKPIPE | CE_INTR_NONBLOCKPIPE | CE_INTR_LAUNCHERR,
+     .source = "nouveau gp100_ce_intr()",
+     .write = ce_intr_en_write},
+    {.addr = CE_REG_INTR,
+     .name = "CE_INTR",
+     .count = CE_MAX,
+     .stride = CE_REG_STRIDE,
+     .source = "nouveau gp100_ce_intr()",
+     .write = ce_intr_write},
+    {.addr = CE_REG_LAUNCHERR,
+     .name = "CE_LAUNCHERR",
+     .count = CE_MAX,
+     .stride = CE_REG_STRIDE,
+     .source = "nouveau gp100_ce_intr_launcherr()"},
 };
 
 const struct hw_block hw_ce = {

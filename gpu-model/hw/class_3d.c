@@ -79,7 +79,8 @@ enum method_result class_3d_send(struct gpu *gpu, struct channel *ch, uint32_t m
 	case M3D_SET_REPORT_SEMAPHORE_D:
 		return report_semaphore(gpu, ch, m, data);
 	case M3D_SET_FALCON04:
-		/* FECS writes a register for the macro and answers in scratch 0 (Mesa com9097.mme, MACRO_SET_PRIV_REG) */
+		/* FECS writes a register for the macro and answers in scratch 0 (Mesa com9097.mme,
+		 * MACRO_SET_PRIV_REG) */
 		m[M3D_SET_MME_SHADOW_SCRATCH0 / 4] = 1;
 		break;
 	case M3D_BEGIN:

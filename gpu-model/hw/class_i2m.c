@@ -78,7 +78,8 @@ static uint32_t report_reduce(uint32_t old, uint32_t b, uint32_t op, bool is_sig
 	}
 }
 
-static enum method_result report_acquire(struct gpu *gpu, struct channel *ch, uint64_t va, uint32_t payload, uint32_t d)
+static enum method_result report_acquire(struct gpu *gpu, struct channel *ch, uint64_t va, uint32_t payload,
+					 uint32_t d)
 {
 	uint64_t fault_va;
 	uint32_t v;
@@ -130,8 +131,8 @@ enum method_result report_semaphore(struct gpu *gpu, struct channel *ch, const u
 	return r;
 }
 
-static enum method_result i2m_launch(struct gpu *gpu, struct channel *ch, struct i2m_state *s, const uint32_t *m,
-				     uint32_t data)
+static enum method_result i2m_launch(struct gpu *gpu, struct channel *ch, struct i2m_state *s,
+				     const uint32_t *m, uint32_t data)
 {
 	s->launch = data;
 	s->line_bytes = m[I2M_LINE_LENGTH_IN / 4];
@@ -172,7 +173,8 @@ static enum method_result i2m_data(struct gpu *gpu, struct channel *ch, struct i
 		n = 4;
 	if ((s->launch & I2M_LAUNCH_PITCH) || s->lines == 1) {
 		uint64_t va = s->va + (uint64_t)s->line * s->pitch + s->offset, fault_va;
-		enum mmu_fault_type t = mmu_write(gpu, &ch->space, TLB_HUB, CLIENT_FE, va, &data, n, &fault_va);
+		enum mmu_fault_type t =
+		    mmu_write(gpu, &ch->space, TLB_HUB, CLIENT_FE, va, &data, n, &fault_va);
 
 		if (t != MMU_OK) {
 			s->active = 0;
@@ -188,8 +190,8 @@ static enum method_result i2m_data(struct gpu *gpu, struct channel *ch, struct i
 	return i2m_complete(gpu, ch, s);
 }
 
-enum method_result i2m_method(struct gpu *gpu, struct channel *ch, struct i2m_state *s, uint32_t *m, uint32_t mthd,
-			      uint32_t data)
+enum method_result i2m_method(struct gpu *gpu, struct channel *ch, struct i2m_state *s, uint32_t *m,
+			      uint32_t mthd, uint32_t data)
 {
 	switch (mthd) {
 	case I2M_LAUNCH_DMA:

@@ -245,8 +245,8 @@ static uint8_t op_translate(void *priv, void *space, enum sm_port port, uint64_t
 	return SM_XLAT_OK;
 }
 
-static int op_access(struct gpu *gpu, void *space, enum sm_port port, uint64_t va, void *buf, unsigned int len,
-		     bool write)
+static int op_access(struct gpu *gpu, void *space, enum sm_port port, uint64_t va, void *buf,
+		     unsigned int len, bool write)
 {
 	enum mem_client c = to_mem_client(port);
 	uint8_t *p = buf;
@@ -262,7 +262,8 @@ static int op_access(struct gpu *gpu, void *space, enum sm_port port, uint64_t v
 		if (x.sparse) {
 			if (!write)
 				memset(p, 0, n);
-		} else if (write ? mem_write(gpu, c, x.ap, x.addr, p, n) : mem_read(gpu, c, x.ap, x.addr, p, n)) {
+		} else if (write ? mem_write(gpu, c, x.ap, x.addr, p, n)
+				 : mem_read(gpu, c, x.ap, x.addr, p, n)) {
 			return -EFAULT;
 		}
 		va += n;
@@ -277,7 +278,8 @@ static int op_read(void *priv, void *space, enum sm_port port, uint64_t va, void
 	return op_access(priv, space, port, va, buf, len, false);
 }
 
-static int op_write(void *priv, void *space, enum sm_port port, uint64_t va, const void *buf, unsigned int len)
+static int op_write(void *priv, void *space, enum sm_port port, uint64_t va, const void *buf,
+		    unsigned int len)
 {
 	return op_access(priv, space, port, va, (void *)(uintptr_t)buf, len, true);
 }
@@ -370,8 +372,9 @@ enum method_result gr_launch(struct gpu *gpu, struct channel *ch, const struct s
 		free(g);
 		return METHOD_BUSY;
 	}
-	gpu_log(gpu, 2, "channel %u: grid %llu, %ux%ux%u CTAs of %ux%ux%u at %#llx", ch->id, (unsigned long long)g->id,
-		l.grid[0], l.grid[1], l.grid[2], l.block[0], l.block[1], l.block[2], (unsigned long long)l.program_va);
+	gpu_log(gpu, 2, "channel %u: grid %llu, %ux%ux%u CTAs of %ux%ux%u at %#llx", ch->id,
+		(unsigned long long)g->id, l.grid[0], l.grid[1], l.grid[2], l.block[0], l.block[1],
+		l.block[2], (unsigned long long)l.program_va);
 	gpu_kick(gpu);
 	return METHOD_DONE;
 }
@@ -468,13 +471,14 @@ static void gr_shader_fault(struct gpu *gpu, const struct sm_event *ev)
 		return;
 	gr_locate_sm(gpu, ev->sm, &gpc, &tpc);
 	p = (struct gr_parked){
-		.inst = g->space.inst,
-		.page = ev->va & ~0xfffull,
-		.access = to_mmu_access(ev->access),
-		.client = ev->port == SM_PORT_GCC ? GPC_CLIENT_GCC_NR : gpc_client_t1[tpc % ARRAY_SIZE(gpc_client_t1)],
-		.gpc = gpc,
-		.type = ev->fault_type,
-		.grid = g,
+	    .inst = g->space.inst,
+	    .page = ev->va & ~0xfffull,
+	    .access = to_mmu_access(ev->access),
+	    .client =
+		ev->port == SM_PORT_GCC ? GPC_CLIENT_GCC_NR : gpc_client_t1[tpc % ARRAY_SIZE(gpc_client_t1)],
+	    .gpc = gpc,
+	    .type = ev->fault_type,
+	    .grid = g,
 	};
 	if (!(ev->port == SM_PORT_GCC ? g->space.replay_gcc : g->space.replay_tex)) {
 		gr_fatal(gpu, g, &p);
@@ -482,8 +486,9 @@ static void gr_shader_fault(struct gpu *gpu, const struct sm_event *ev)
 	}
 	/* a miss on a page that the same client has reported already is not reported again */
 	for (unsigned int i = 0; i < gr->nr_parked; i++)
-		if (gr->parked[i].inst == p.inst && gr->parked[i].page == p.page && gr->parked[i].access == p.access &&
-		    gr->parked[i].client == p.client && gr->parked[i].gpc == p.gpc)
+		if (gr->parked[i].inst == p.inst && gr->parked[i].page == p.page &&
+		    gr->parked[i].access == p.access && gr->parked[i].client == p.client &&
+		    gr->parked[i].gpc == p.gpc)
 			return;
 	f = (struct mmu_fault){
 		.inst = p.inst,
@@ -622,8 +627,8 @@ static bool gr_load(struct gpu *gpu, struct engine *e, struct channel *ch)
 	if (gr->paused)
 		return false;
 	if (gr_image_va(gpu, ch->space.inst_ap, ch->space.inst, &va))
-		t = mmu_read(gpu, &ch->space, TLB_HUB, CLIENT_FECS, va + GR_CTX_OFFSET, &gr->ctx, sizeof(gr->ctx),
-			     &fault_va);
+		t = mmu_read(gpu, &ch->space, TLB_HUB, CLIENT_FECS, va + GR_CTX_OFFSET, &gr->ctx,
+			     sizeof(gr->ctx), &fault_va);
 	if (t != MMU_OK) {
 		gr->ctx_loaded = false;
 		e->resident = ch;

@@ -138,8 +138,8 @@ enum method_result class_i2m_method(struct gpu *gpu, struct channel *ch, uint32_
 enum method_result class_compute_method(struct gpu *gpu, struct channel *ch, uint32_t mthd, uint32_t data);
 
 /* The inline-to-memory block 180..1e4 of a class whose registers are @m. */
-enum method_result i2m_method(struct gpu *gpu, struct channel *ch, struct i2m_state *s, uint32_t *m, uint32_t mthd,
-			      uint32_t data);
+enum method_result i2m_method(struct gpu *gpu, struct channel *ch, struct i2m_state *s, uint32_t *m,
+			      uint32_t mthd, uint32_t data);
 /* SET_REPORT_SEMAPHORE_D of a class whose registers are @m. */
 enum method_result report_semaphore(struct gpu *gpu, struct channel *ch, const uint32_t *m, uint32_t data);
 /* Write a semaphore of one or four words; @client for the fault. */

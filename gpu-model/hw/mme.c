@@ -18,12 +18,37 @@
 /* Instructions in one go; then the lock is given back */
 #define MME_BOUND 4096u
 
-enum mme_op { OP_ALU = 0, OP_ADDI = 1, OP_INSERT = 2, OP_SHL_DST = 3, OP_SHL_REG = 4, OP_READ = 5, OP_BRANCH = 7 };
-enum mme_alu { ALU_ADD = 0, ALU_ADC = 1, ALU_SUB = 2, ALU_SBB = 3, ALU_XOR = 8, ALU_OR = 9, ALU_AND = 10, ALU_ANDN = 11,
-	       ALU_NAND = 12 };
+enum mme_op {
+	OP_ALU = 0,
+	OP_ADDI = 1,
+	OP_INSERT = 2,
+	OP_SHL_DST = 3,
+	OP_SHL_REG = 4,
+	OP_READ = 5,
+	OP_BRANCH = 7
+};
+enum mme_alu {
+	ALU_ADD = 0,
+	ALU_ADC = 1,
+	ALU_SUB = 2,
+	ALU_SBB = 3,
+	ALU_XOR = 8,
+	ALU_OR = 9,
+	ALU_AND = 10,
+	ALU_ANDN = 11,
+	ALU_NAND = 12
+};
 /* What becomes of a result: tabdst[] */
-enum mme_dst { DST_PARM_IGN = 0, DST_MOV = 1, DST_MADDR = 2, DST_PARM_SEND = 3, DST_SEND = 4, DST_PARM_MADDR = 5,
-	       DST_PARMSEND_MADDR = 6, DST_MADDR_SEND = 7 };
+enum mme_dst {
+	DST_PARM_IGN = 0,
+	DST_MOV = 1,
+	DST_MADDR = 2,
+	DST_PARM_SEND = 3,
+	DST_SEND = 4,
+	DST_PARM_MADDR = 5,
+	DST_PARMSEND_MADDR = 6,
+	DST_MADDR_SEND = 7
+};
 #define INSN_EXIT BIT(7)
 #define INSN_BRANCH_NZ BIT(4)
 #define INSN_BRANCH_ANNUL BIT(5)
@@ -88,7 +113,8 @@ static bool mme_needs_param(uint32_t insn)
 
 	if (field(insn, 2, 0) == OP_BRANCH)
 		return false;
-	return dst == DST_PARM_IGN || dst == DST_PARM_SEND || dst == DST_PARM_MADDR || dst == DST_PARMSEND_MADDR;
+	return dst == DST_PARM_IGN || dst == DST_PARM_SEND || dst == DST_PARM_MADDR ||
+	       dst == DST_PARMSEND_MADDR;
 }
 
 static uint32_t mme_take_param(struct mme_state *s)
@@ -195,8 +221,14 @@ static bool mme_execute(struct gpu *gpu, struct mme_state *s, uint32_t insn)
 	return false;
 }
 
-/* 404490.. : nouveau gf100_macro_error[]: 1 TOO_FEW_PARAMS, 2 TOO_MANY_PARAMS, 4 ILLEGAL_OPCODE, 8 DOUBLE_BRANCH */
-enum { MACRO_TOO_FEW_PARAMS = 0x1, MACRO_TOO_MANY_PARAMS = 0x2, MACRO_ILLEGAL_OPCODE = 0x4, MACRO_DOUBLE_BRANCH = 0x8 };
+/* 404490.. : nouveau gf100_macro_error[]: 1 TOO_FEW_PARAMS, 2 TOO_MANY_PARAMS, 4 ILLEGAL_OPCODE, 8
+ * DOUBLE_BRANCH */
+enum {
+	MACRO_TOO_FEW_PARAMS = 0x1,
+	MACRO_TOO_MANY_PARAMS = 0x2,
+	MACRO_ILLEGAL_OPCODE = 0x4,
+	MACRO_DOUBLE_BRANCH = 0x8
+};
 #define GR_MACRO_STATUS 0x404490
 #define GR_MACRO_PC 0x404494
 #define GR_MACRO_OP 0x40449c

@@ -83,7 +83,15 @@ _Static_assert(RAMFC_OWN_FLAGS < RAMFC_SIZE, "RAMFC overflows");
 #define PB_HEADER_LEVEL_SUBROUTINE BIT(20)
 
 /* NV906F_DMA_SEC_OP */
-enum { OP_GRP0 = 0, OP_INC = 1, OP_GRP2 = 2, OP_NONINC = 3, OP_IMMD = 4, OP_INC_ONCE = 5, OP_END_SEGMENT = 7 };
+enum {
+	OP_GRP0 = 0,
+	OP_INC = 1,
+	OP_GRP2 = 2,
+	OP_NONINC = 3,
+	OP_IMMD = 4,
+	OP_INC_ONCE = 5,
+	OP_END_SEGMENT = 7
+};
 
 /* cl906f.h, clc06f.h */
 enum host_method {
@@ -161,7 +169,8 @@ static void pbdma_raise(struct gpu *gpu, unsigned int id, uint32_t bit)
 static void pbdma_fault(struct gpu *gpu, unsigned int id, uint64_t va, enum mmu_access access,
 			enum mmu_fault_type type)
 {
-	fifo_hub_fault(gpu, gpu->fifo->pbdma[id].ch, FIFO_FAULT_HOST0 + id, FIFO_CLIENT_HOST, va, access, type);
+	fifo_hub_fault(gpu, gpu->fifo->pbdma[id].ch, FIFO_FAULT_HOST0 + id, FIFO_CLIENT_HOST, va, access,
+		       type);
 }
 
 /**
@@ -177,7 +186,7 @@ bool pbdma_load(struct gpu *gpu, unsigned int id, struct channel *ch)
 
 	p->ch = ch;
 	p->buf_len = 0;
-	/* the address space may have moved since the bind: software writes it before it enables the channel */
+	/* the address space may have moved since the bind: it is written before the channel is enabled */
 	if (mmu_space_load(gpu, ch->space.inst_ap, ch->space.inst, &ch->space) ||
 	    mem_read(gpu, CLIENT_HOST, ch->space.inst_ap, ch->space.inst, fc, sizeof(fc))) {
 		ch->faulted = true;
@@ -307,7 +316,8 @@ static bool pbdma_engines_idle(struct gpu *gpu, unsigned int id, const struct ch
 	for (unsigned int i = 0; i < f->nr_engines; i++) {
 		struct engine *e = &f->engine[i];
 
-		if (e->runlist == id && e->resident && fifo_same_context(e->resident, ch) && !e->ops->idle(gpu, e))
+		if (e->runlist == id && e->resident && fifo_same_context(e->resident, ch) &&
+		    !e->ops->idle(gpu, e))
 			return false;
 	}
 	return true;
@@ -546,7 +556,8 @@ static enum offer pbdma_offer(struct gpu *gpu, unsigned int id, struct channel *
 		return OFFER_YIELD;
 	if (ch->m_addr == HOST_SET_OBJECT)
 		ch->subch_class[ch->m_subch] = ch->m_data & 0xffff;
-	switch (e->ops->method(gpu, e, ch, ch->m_subch, ch->subch_class[ch->m_subch], ch->m_addr, ch->m_data)) {
+	switch (
+	    e->ops->method(gpu, e, ch, ch->m_subch, ch->subch_class[ch->m_subch], ch->m_addr, ch->m_data)) {
 	case METHOD_DONE:
 	case METHOD_ERROR:	/* the engine's interrupt holds what follows back */
 		return OFFER_DONE;
@@ -606,7 +617,8 @@ static bool pbdma_header(struct channel *ch, uint32_t h)
 		if (ch->mthd_op == OP_GRP2)
 			return false;
 		if (field(h, 17, 16) == 1)	/* SET_SUB_DEV_MASK */
-			ch->subdevice = (ch->subdevice & ~SUBDEVICE_ACTIVE) | (h & BIT(4) ? SUBDEVICE_ACTIVE : 0);
+			ch->subdevice =
+			    (ch->subdevice & ~SUBDEVICE_ACTIVE) | (h & BIT(4) ? SUBDEVICE_ACTIVE : 0);
 		else if (field(h, 17, 16) == 2)	/* STORE */
 			ch->subdevice = (ch->subdevice & ~0xfffu) | field(h, 15, 4);
 		else				/* USE */
@@ -660,11 +672,12 @@ static bool pbdma_gp_entry(struct gpu *gpu, unsigned int id, struct channel *ch,
 		return false;
 	}
 	*res = PBDMA_STOPPED;
-	if (ch->gp_put >= ch->gp_entries || ch->gpfifo + (uint64_t)ch->gp_entries * GP_ENTRY_SIZE > VA40_END) {
+	if (ch->gp_put >= ch->gp_entries ||
+	    ch->gpfifo + (uint64_t)ch->gp_entries * GP_ENTRY_SIZE > VA40_END) {
 		bool put = ch->gp_put >= ch->gp_entries;
 
-		gpu_log(gpu, 1, "channel %u: GP_PUT %#x of %u, GPFIFO at %#llx", ch->id, ch->gp_put, ch->gp_entries,
-			(unsigned long long)ch->gpfifo);
+		gpu_log(gpu, 1, "channel %u: GP_PUT %#x of %u, GPFIFO at %#llx", ch->id, ch->gp_put,
+			ch->gp_entries, (unsigned long long)ch->gpfifo);
 		ch->gp_put = ch->gp_get;
 		pbdma_raise(gpu, id, put ? PBDMA_INTR_GPPTR : PBDMA_INTR_GPFIFO);
 		return false;
@@ -754,7 +767,7 @@ enum pbdma_result pbdma_run(struct gpu *gpu, unsigned int id)
 			gpu_time_refresh(gpu);
 			if (gpu_now(gpu) - start > PBDMA_STEP_NS)
 				break;
-			/* where a step ends must not depend on other threads when a trace is to be repeated */
+			/* when a trace is to be repeated, a step's end must not depend on other threads */
 			if (!gpu->cfg.deterministic && !gpu->trace && fair_lock_contended(&gpu->lock))
 				break;
 		}

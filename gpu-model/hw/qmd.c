@@ -61,7 +61,8 @@ int qmd_parse(const uint32_t w[QMD_WORDS], struct qmd *q)
 	q->crs_size = mw(w, 1015, 992);
 	for (unsigned int i = 0; i < QMD_CONST_BANKS; i++) {
 		q->cb[i].valid = mw(w, 640 + i, 640 + i);
-		q->cb[i].va = mw(w, 1055 + i * 64, 1024 + i * 64) | (uint64_t)mw(w, 1072 + i * 64, 1056 + i * 64) << 32;
+		q->cb[i].va =
+		    mw(w, 1055 + i * 64, 1024 + i * 64) | (uint64_t)mw(w, 1072 + i * 64, 1056 + i * 64) << 32;
 		q->cb[i].size = mw(w, 1087 + i * 64, 1075 + i * 64) << 4;
 		if (q->cb[i].valid && q->cb[i].size > 0x10000)
 			err |= SKED_CONSTANT_BUFFER_SIZE;
@@ -72,7 +73,8 @@ int qmd_parse(const uint32_t w[QMD_WORDS], struct qmd *q)
 		err |= SKED_CTA_THREAD_DIMENSION_ZERO;
 	else if ((uint64_t)q->block[0] * q->block[1] * q->block[2] > 1024)
 		err |= SKED_TOTAL_THREADS;
-	/* 64 Ki registers and 48 KiB of shared memory a CTA: CUDA programming guide, compute capability 6.1 */
+	/* 64 Ki registers and 48 KiB of shared memory a CTA: CUDA programming guide, compute capability 6.1
+	 */
 	if (q->regs == 0 || q->regs > 255)
 		err |= SKED_REGISTER_COUNT;
 	if (q->shared_size > 48u << 10)

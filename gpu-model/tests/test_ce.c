@@ -168,7 +168,8 @@ static void remap(void **state)
 
 	srand(1);
 	for (unsigned int k = 0; k < 200; k++) {
-		uint32_t cs = rand() % 4 + 1, ns = rand() % 4 + 1, nd = rand() % 4 + 1, sel[4], w, n = 50, rows = rand() % 3 + 1;
+		uint32_t cs = rand() % 4 + 1, ns = rand() % 4 + 1, nd = rand() % 4 + 1, sel[4], w, n = 50,
+			 rows = rand() % 3 + 1;
 
 		w = (cs - 1) << 16 | (ns - 1) << 20 | (nd - 1) << 24;
 		for (unsigned int i = 0; i < 4; i++) {
@@ -410,10 +411,23 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(one_line), T(lines), T(upwards), T(contiguous_lines), T(physical_to_system_and_back), T(clear),
-		T(remap), T(semaphores), T(interrupts), T(render_enable), T(source_fault), T(destination_fault),
-		T(injected_error), T(injected_on_range), T(hang_and_link), T(illegal_class_and_method),
-		T(state_is_the_channels),
+	    T(one_line),
+	    T(lines),
+	    T(upwards),
+	    T(contiguous_lines),
+	    T(physical_to_system_and_back),
+	    T(clear),
+	    T(remap),
+	    T(semaphores),
+	    T(interrupts),
+	    T(render_enable),
+	    T(source_fault),
+	    T(destination_fault),
+	    T(injected_error),
+	    T(injected_on_range),
+	    T(hang_and_link),
+	    T(illegal_class_and_method),
+	    T(state_is_the_channels),
 	};
 
 	return cmocka_run_group_tests_name("ce", tests, NULL, NULL);

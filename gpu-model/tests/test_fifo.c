@@ -309,8 +309,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(topology), T(enable), T(runlist_event), T(bad_groups), T(bind_errors), T(group), T(preempt),
-		T(sched_disable), T(doorbell_of_others), T(interrupt_enable), T(kill_fifty), T(unbind_while_busy),
+	    T(topology),	 T(enable),	   T(runlist_event),
+	    T(bad_groups),	 T(bind_errors),   T(group),
+	    T(preempt),		 T(sched_disable), T(doorbell_of_others),
+	    T(interrupt_enable), T(kill_fifty),	   T(unbind_while_busy),
 	};
 
 	return cmocka_run_group_tests_name("fifo", tests, NULL, NULL);

@@ -91,8 +91,8 @@ static void illegal_class(void **state)
 }
 
 /* Inline data of @n bytes to @va through subchannel @subch. */
-static void inline_data(struct chan *k, unsigned int subch, uint64_t va, uint32_t pitch, uint32_t n, uint32_t lines,
-			uint32_t launch)
+static void inline_data(struct chan *k, unsigned int subch, uint64_t va, uint32_t pitch, uint32_t n,
+			uint32_t lines, uint32_t launch)
 {
 	p_inc(k, subch, 0x180, 5);
 	p(k, n);
@@ -134,7 +134,8 @@ static void inline_to_memory(void **state)
 	assert_int_equal(c_data(&c, 0x204), 0xffffffff);
 }
 
-static void expect_gr_fault(struct chan *k, uint64_t va, unsigned int client, unsigned int hub, unsigned int access)
+static void expect_gr_fault(struct chan *k, uint64_t va, unsigned int client, unsigned int hub,
+			    unsigned int access)
 {
 	uint32_t type = reg(k, 0x00280c);
 
