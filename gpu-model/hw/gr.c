@@ -314,6 +314,13 @@ static const struct sm_ops gr_sm_ops = {
 
 /* Grids */
 
+static void gr_grid_bury(struct gr *gr, struct gr_grid *g)
+{
+	free(gr->grave[gr->next_grave]);
+	gr->grave[gr->next_grave] = g;
+	gr->next_grave = (gr->next_grave + 1) % GR_GRAVES;
+}
+
 static void gr_release_semaphores(struct gpu *gpu, struct gr_grid *g)
 {
 	struct channel *ch = fifo_channel(gpu, g->chid);
@@ -409,7 +416,7 @@ static void gr_grid_done(struct gpu *gpu, struct gr_grid *g)
 		LEDGER_ADD(gpu, cta, g->ctas);
 		gr_release_semaphores(gpu, g);
 	}
-	free(g);
+	gr_grid_bury(gr, g);
 }
 
 static bool gr_grid_live(const struct gr *gr, const struct gr_grid *g)
@@ -837,7 +844,7 @@ void gr_reset(struct gpu *gpu)
 		struct gr_grid *g = gr->grids;
 
 		gr->grids = g->next;
-		free(g);
+		gr_grid_bury(gr, g);
 	}
 	gr->nr_parked = 0;
 	gr->wedged = false;
@@ -998,6 +1005,8 @@ static void gr_fini(struct gpu *gpu)
 		gr->grids = g->next;
 		free(g);
 	}
+	for (unsigned int i = 0; gr && i < GR_GRAVES; i++)
+		free(gr->grave[i]);
 	free(gr);
 	gpu->gr = NULL;
 }

@@ -97,12 +97,20 @@ struct gr_parked {
 
 #define GR_MAX_PARKED 1024u
 
+/*
+ * Grids that have ended are kept for a while: a worker's translations are keyed by the address of
+ * the grid's space, which must not come back, as another space's, within the worker's slice.
+ */
+#define GR_GRAVES 64u
+
 struct gr {
 	struct gr_ctx ctx;		/* of the resident channel, or of the bound instance */
 	bool ctx_loaded;
 	bool paused;
 	uint64_t bound_inst;		/* FECS method 3, outside the runlists */
 	struct gr_grid *grids;
+	struct gr_grid *grave[GR_GRAVES];
+	unsigned int next_grave;
 	struct gr_parked parked[GR_MAX_PARKED];
 	unsigned int nr_parked;
 	bool wedged;			/* an MP exception: stands still until the engine reset */
