@@ -294,6 +294,54 @@ static void decode_mem(struct sm_insn *i)
 	note_reg(i, i->ra, addr);
 }
 
+/*
+ * Modifiers that envydis names and no public text explains.  No compiler of Mesa's
+ * sets them; to ignore them would give wrong results in silence.
+ */
+static bool odd_modifier(const struct sm_insn *i)
+{
+	uint64_t w = i->word;
+
+	switch (i->op) {
+	case OP_SHL: case OP_LOP:
+		return SM_BIT(i, 43);
+	case OP_SHR:
+		return SM_BIT(i, 44);
+	case OP_SHF_L:
+		return sm_bits(w, 48, 2) != 0;	/* .HI too: the hardware refuses it (nak/sm50.rs) */
+	case OP_SHF_R:
+		return SM_BIT(i, 49);
+	case OP_LOP32I:
+		return SM_BIT(i, 57);
+	case OP_LOP3:
+		return i->form == FORM_R ? SM_BIT(i, 38) : i->form == FORM_C && SM_BIT(i, 56);
+	case OP_LEA: case OP_LEA_HI:
+		return sm_bits(w, 48, 3) != SM_PT && i->form != FORM_C;
+	case OP_PRMT:
+		return sm_bits(w, 48, 4) > 6;
+	case OP_MUFU:
+		return sm_bits(w, 20, 4) > 8;
+	case OP_FSWZADD:
+		return SM_BIT(i, 38);
+	case OP_VOTE:
+		return sm_bits(w, 48, 2) == 3;
+	case OP_I2F:
+		return sm_bits(w, 8, 2) == 0;
+	case OP_F2I:
+		return sm_bits(w, 10, 2) == 0;
+	case OP_F2F:
+		return sm_bits(w, 8, 2) == 0 || sm_bits(w, 10, 2) == 0;
+	case OP_I2I:
+		return sm_bits(w, 8, 2) == 3 || sm_bits(w, 10, 2) == 3;
+	case OP_PSETP: case OP_PSET:
+		return sm_bits(w, 24, 2) == 3 || sm_bits(w, 45, 2) == 3;
+	case OP_ISETP: case OP_ISET: case OP_FSETP: case OP_FSET: case OP_DSETP: case OP_DSET:
+	case OP_CSETP: case OP_CSET:
+		return sm_bits(w, 45, 2) == 3;
+	}
+	return false;
+}
+
 void sm_decode(uint64_t w, const sm_alu_fn *alu, struct sm_insn *i)
 {
 	const struct sm_row *r = sm_row_of(w);
@@ -374,6 +422,7 @@ void sm_decode(uint64_t w, const sm_alu_fn *alu, struct sm_insn *i)
 		i->imm = sm_bits(w, 20, 16);
 		break;
 	}
+	i->odd = odd_modifier(i);
 	note_reg(i, i->rd, i->nd);
 	note_reg(i, i->ra, i->na);
 	note_reg(i, i->rb, i->nb);

@@ -230,7 +230,7 @@ static bool do_bar(struct sm_warp *w, const struct sm_insn *i, uint32_t m)
 
 		count = r == SM_RZ ? 0 : w->regs[r * 32 + first];
 	}
-	if (id >= SM_MAX_BARRIERS || op > 3)
+	if (id >= SM_MAX_BARRIERS || op > 2)	/* not SCAN */
 		return false;
 	b = &w->cta->bar[id];
 	b->arrived++;
@@ -535,9 +535,12 @@ enum sm_run sm_run_warp(struct sm_worker *k, struct sm_warp *w, uint64_t budget,
 		if (!m)
 			continue;
 		lanes += m == ~0u ? SM_WARP : (unsigned int)__builtin_popcount(m);
-		if (i->maxreg >= w->nregs || i->badreg) {
+		if (i->maxreg >= w->nregs || i->badreg || i->odd) {
+			err = i->odd	  ? SM_ERR_ILLEGAL_INSTR_PARAM
+			      : i->badreg ? SM_ERR_MISALIGNED_REG
+					  : SM_ERR_OOR_REG;
 			w->pc = pc;
-			sm_raise(k, w, i->badreg ? SM_ERR_MISALIGNED_REG : SM_ERR_OOR_REG, pc, i->word);
+			sm_raise(k, w, err, pc, i->word);
 			break;
 		}
 		if (i->op <= OP_ALU_LAST)

@@ -86,6 +86,7 @@ struct sm_insn {
 	bool pred_not;
 	bool valid;		/* decoded */
 	uint8_t maxreg;		/* highest register it names, 0 if none */
+	bool odd;		/* a modifier whose meaning is not known: an exception, not a guess */
 	bool badreg;		/* a register group that is not aligned to its size */
 };
 

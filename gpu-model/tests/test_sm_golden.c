@@ -151,6 +151,7 @@ static void golden_aligned(void **state)
 			if (i.badreg)
 				print_error("%s", line);
 			assert_false(i.badreg);
+			assert_false(i.odd);
 			assert_int_not_equal(i.op, OP_ILLEGAL);
 		}
 		fclose(f);
