@@ -159,7 +159,7 @@ static inline void plain_code(struct plain *p, uint32_t off, const uint64_t *wor
 /* Read a golden kernel; programs uploaded in two parts come in one. */
 static inline size_t golden_load(struct plain *p, uint32_t off, const char *name)
 {
-	static const char *const tries[] = { "../../shared/golden/sm6x", "../shared/golden/sm6x" };
+	static const char *const tries[] = { "tests/data/sm6x", "gpu-model/tests/data/sm6x" };
 	const char *dir = getenv("GOLDEN");
 	uint64_t *c = at(p, off);
 	char path[512], line[512];
