@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Every word of the recorded kernels decodes to what their disassembly says.
- * Data: ../shared/golden/sm6x/ beside the checkout, or $GOLDEN.  No locks, no state.
+ * Data: tests/data/sm6x/, recorded from the stock stack, or $GOLDEN.  No locks, no state.
  */
 #include <dirent.h>
 #include <setjmp.h>
@@ -18,7 +18,7 @@
 
 static const char *golden_dir(void)
 {
-	static const char *const tries[] = { "../../shared/golden/sm6x", "../shared/golden/sm6x" };
+	static const char *const tries[] = { "tests/data/sm6x", "gpu-model/tests/data/sm6x" };
 	const char *d = getenv("GOLDEN");
 	DIR *p = d ? opendir(d) : NULL;
 
