@@ -55,7 +55,10 @@ void fair_lock_init(struct fair_lock *l)
 void fair_lock(struct fair_lock *l)
 {
 	pthread_mutex_lock(&l->m);
-	uint64_t ticket = l->next++;
+	uint64_t ticket = l->next;
+
+	/* Stores are atomic for fair_lock_contended(), which reads without the mutex. */
+	__atomic_store_n(&l->next, ticket + 1, __ATOMIC_RELAXED);
 	while (l->serving != ticket)
 		pthread_cond_wait(&l->c, &l->m);
 	l->owner = pthread_self();
@@ -67,7 +70,7 @@ void fair_unlock(struct fair_lock *l)
 {
 	pthread_mutex_lock(&l->m);
 	l->held = false;
-	l->serving++;
+	__atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELAXED);
 	bool waiters = l->serving != l->next;
 	pthread_mutex_unlock(&l->m);
 	if (waiters)
@@ -407,8 +410,10 @@ int gpu_start(struct gpu *gpu)
 {
 	int ret;
 
+	pthread_mutex_lock(&gpu->thread->m);
 	gpu->thread->stop = false;
 	gpu->thread->kicks++;
+	pthread_mutex_unlock(&gpu->thread->m);
 	ret = pthread_create(&gpu->thread->tid, NULL, engine_main, gpu);
 	if (ret)
 		return -ret;

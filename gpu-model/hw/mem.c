@@ -15,6 +15,7 @@
 #include "ledger/sanitizer.h"
 #include "ledger/trace.h"
 #include "pci/dma.h"
+#include "pci/pci.h"
 
 #define PAGE 4096ull
 
@@ -54,6 +55,11 @@ static void sys_report(struct gpu *gpu, enum mem_client c, uint64_t iova, bool w
 {
 	uint64_t left;
 
+	if (!pci_bus_master(gpu)) {
+		san_report(gpu, SAN_dma_outside, "%s %s %#llx while bus mastering is off", mem_client_name(c),
+			   write ? "writes" : "reads", (unsigned long long)iova);
+		return;
+	}
 	if (write && dma_present(gpu->dma, iova, false, &left))
 		san_report(gpu, SAN_dma_readonly, "%s writes %#llx", mem_client_name(c), (unsigned long long)iova);
 	else
@@ -75,7 +81,7 @@ static int sys_read(struct gpu *gpu, enum mem_client c, uint64_t addr, uint8_t *
 	uint64_t left;
 
 	while (len) {
-		if (!dma_present(gpu->dma, addr, false, &left)) {
+		if (!pci_bus_master(gpu) || !dma_present(gpu->dma, addr, false, &left)) {
 			sys_report(gpu, c, addr, false);
 			return -EFAULT;
 		}
@@ -102,7 +108,7 @@ static int sys_write(struct gpu *gpu, enum mem_client c, uint64_t addr, const ui
 	uint64_t left;
 
 	while (len) {
-		if (!dma_present(gpu->dma, addr, true, &left)) {
+		if (!pci_bus_master(gpu) || !dma_present(gpu->dma, addr, true, &left)) {
 			sys_report(gpu, c, addr, true);
 			return -EFAULT;
 		}
@@ -181,7 +187,7 @@ void *mem_ptr(struct gpu *gpu, enum mem_client c, enum aperture ap, uint64_t add
 			return NULL;
 		left = gpu->vram_size - addr;
 		p = gpu->vram + addr;
-	} else if (sys_ap(ap) && !gpu->trace) {
+	} else if (sys_ap(ap) && !gpu->trace && pci_bus_master(gpu)) {
 		p = dma_lookup(gpu->dma, addr, write, &left, NULL);
 		if (!p)
 			return NULL;

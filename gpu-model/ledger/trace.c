@@ -10,6 +10,7 @@
  *   dma_unmap IOVA SIZE
  *   dma_unmap_all
  *   irq N ON, irq_mask N ON
+ *   attach ON                  a client came or went
  *   reset
  *   control JSON
  *   tick                       time moved before this step
@@ -353,6 +354,8 @@ static int apply(struct gpu *gpu, struct trace_line *l)
 		pci_host_irq_set(gpu, (unsigned int)x, y ? DMA_FD_TRACE : -1);
 	else if (!strcmp(l->what, "irq_mask") && sscanf(l->args, "%d %d", &x, &y) == 2)
 		pci_host_irq_mask(gpu, (unsigned int)x, y);
+	else if (!strcmp(l->what, "attach") && sscanf(l->args, "%d", &x) == 1)
+		pci_host_attach(gpu, x);
 	else if (!strcmp(l->what, "reset"))
 		pci_host_reset(gpu);
 	else if (!strcmp(l->what, "control"))

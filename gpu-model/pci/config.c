@@ -24,6 +24,7 @@ enum {
 	CAP_EXP = 0x78,
 	DEVCTL = CAP_EXP + 8,
 	CMD = 0x04,
+	CMD_BUS_MASTER = 0x0004,
 	CMD_INTX_DISABLE = 0x0400,
 	PMCSR_STATE = 0x3,		/* 0: D0, 3: D3hot */
 	DEVCTL_FLR = 0x8000,
@@ -99,6 +100,11 @@ void pci_config_init(struct pci_config *c, const struct gpu_config *cfg)
 	}
 	put(c->val + 0x02, gp104 ? 0x1bb3 : 0x15f8, 2);	/* Tesla P4; Tesla P100 PCIe 16 GB */
 	put(c->val + 0x2e, gp104 ? 0x11d8 : 0x118f, 2);
+}
+
+bool pci_config_bus_master(const struct pci_config *c)
+{
+	return get16(c->val + CMD) & CMD_BUS_MASTER;
 }
 
 bool pci_config_intx_disabled(const struct pci_config *c)

@@ -25,6 +25,7 @@
 
 struct pci_dev {
 	struct pci_config config;
+	bool attached;
 	struct {
 		int efd;
 		bool on, masked;
@@ -82,6 +83,20 @@ uint64_t pci_region_size(unsigned int region)
 		return PCI_CONFIG_SIZE;
 	}
 	return 0;
+}
+
+bool pci_bus_master(const struct gpu *gpu)
+{
+	return !gpu->pci->attached || pci_config_bus_master(&gpu->pci->config);
+}
+
+void pci_host_attach(struct gpu *gpu, bool attached)
+{
+	gpu_lock(gpu);
+	if (gpu->trace)
+		trace_event(gpu, "attach %d", attached);
+	gpu->pci->attached = attached;
+	gpu_unlock(gpu);
 }
 
 /* --- accesses ------------------------------------------------------------------ */
@@ -190,6 +205,20 @@ int pci_host_read(struct gpu *gpu, unsigned int region, uint64_t off, void *buf,
 	return 0;
 }
 
+static enum pci_config_event config_write(struct gpu *gpu, unsigned int off, const uint8_t *buf, unsigned int len)
+{
+	bool before = pci_bus_master(gpu);
+	enum pci_config_event ev = pci_config_write(&gpu->pci->config, off, buf, len);
+
+	/* Nobody keeps a pointer to memory that is out of reach now. */
+	if (before != pci_bus_master(gpu)) {
+		pthread_rwlock_wrlock(&gpu->sm_gate);
+		mmu_dma_changed(gpu);
+		pthread_rwlock_unlock(&gpu->sm_gate);
+	}
+	return ev;
+}
+
 int pci_host_write(struct gpu *gpu, unsigned int region, uint64_t off, const void *buf, size_t len)
 {
 	enum pci_config_event ev = PCI_EV_NONE;
@@ -202,7 +231,7 @@ int pci_host_write(struct gpu *gpu, unsigned int region, uint64_t off, const voi
 	if (!inject_dark_access(gpu)) {
 		switch (region) {
 		case PCI_REGION_CONFIG:
-			ev = pci_config_write(&gpu->pci->config, (unsigned int)off, buf, (unsigned int)len);
+			ev = config_write(gpu, (unsigned int)off, buf, (unsigned int)len);
 			break;
 		case PCI_REGION_BAR0:
 			bar0_write(gpu, (uint32_t)off, buf, len);
@@ -331,7 +360,10 @@ static void intr_send(struct gpu *gpu)
 {
 	struct pci_dev *pci = gpu->pci;
 
+	/* An MSI is a memory write. */
 	if (pci->irq[PCI_IRQ_MSI].on) {
+		if (!pci_bus_master(gpu))
+			return;
 		LEDGER(gpu, msi);
 		irq_signal(gpu, PCI_IRQ_MSI);
 	} else if (pci->irq[PCI_IRQ_INTX].on && !pci->irq[PCI_IRQ_INTX].masked &&

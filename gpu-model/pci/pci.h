@@ -32,6 +32,12 @@ void pci_power_on(struct gpu *gpu);
 /* Late interrupts.  gpu->lock held. */
 enum step_result pci_step(struct gpu *gpu);
 
+/*
+ * May the device read and write system memory, and send interrupts?  Not while a host is attached
+ * that hasn't set Bus Master Enable.  gpu->lock held, or gpu->sm_gate shared.
+ */
+bool pci_bus_master(const struct gpu *gpu);
+
 /* Bytes of a region; 0: there is none. */
 uint64_t pci_region_size(unsigned int region);
 
@@ -40,6 +46,8 @@ uint64_t pci_region_size(unsigned int region);
  * pci_host_read(): @buf is all ones where nothing is or the device is gone.
  * Return: 0, or -EINVAL for a range outside of the region.
  */
+/* A host is there: from now on its configuration of the function counts. */
+void pci_host_attach(struct gpu *gpu, bool attached);
 int pci_host_read(struct gpu *gpu, unsigned int region, uint64_t off, void *buf, size_t len);
 int pci_host_write(struct gpu *gpu, unsigned int region, uint64_t off, const void *buf, size_t len);
 int pci_host_dma_map(struct gpu *gpu, uint64_t iova, uint64_t size, int fd, uint64_t offset, bool r, bool w);
@@ -60,6 +68,7 @@ struct pci_config {
 };
 void pci_config_init(struct pci_config *c, const struct gpu_config *cfg);
 enum pci_config_event pci_config_write(struct pci_config *c, unsigned int off, const uint8_t *buf, unsigned int len);
+bool pci_config_bus_master(const struct pci_config *c);
 bool pci_config_intx_disabled(const struct pci_config *c);
 
 #endif

@@ -133,6 +133,7 @@ void vfu_del(struct vfu **pv)
 void vfu_connected(struct vfu *v)
 {
 	v->negotiated = false;
+	pci_host_attach(v->gpu, true);
 }
 
 void vfu_disconnected(struct vfu *v)
@@ -141,6 +142,7 @@ void vfu_disconnected(struct vfu *v)
 		pci_host_irq_set(v->gpu, i, -1);
 	pci_host_reset(v->gpu);
 	pci_host_dma_unmap_all(v->gpu);
+	pci_host_attach(v->gpu, false);
 }
 
 /* --- commands: @p and @len are the payload; the answer's payload goes to @out.
@@ -558,6 +560,16 @@ static bool set_fd(struct vfu *v, int *where, int fd)
 	return ok;
 }
 
+static bool stopped(struct vfu *v)
+{
+	bool stop;
+
+	pthread_mutex_lock(&v->m);
+	stop = v->stop;
+	pthread_mutex_unlock(&v->m);
+	return stop;
+}
+
 static int serve_clients(struct vfu *v, bool once)
 {
 	do {
@@ -565,7 +577,7 @@ static int serve_clients(struct vfu *v, bool once)
 		int ret = -errno;
 
 		if (fd < 0) {
-			if (v->stop)
+			if (stopped(v))
 				return 0;
 			if (ret == -EINTR || ret == -ECONNABORTED)
 				continue;
@@ -578,7 +590,7 @@ static int serve_clients(struct vfu *v, bool once)
 		}
 		set_fd(v, &v->conn_fd, -1);
 		close(fd);
-	} while (!once && !v->stop);
+	} while (!once && !stopped(v));
 	return 0;
 }
 

@@ -71,7 +71,7 @@ static void *greedy_main(void *priv)
 
 	while (!__atomic_load_n(&g->stop, __ATOMIC_RELAXED)) {
 		fair_lock(&g->lock);
-		g->turns++;
+		__atomic_store_n(&g->turns, g->turns + 1, __ATOMIC_RELAXED);
 		for (volatile int i = 0; i < 20000; i++)
 			;
 		fair_unlock(&g->lock);
@@ -588,6 +588,28 @@ static void test_d3_and_flr(void **state)
 	assert_int_equal(cfg_rd(0x80, 2) & 0x8000, 0);
 }
 
+/* With a host attached the device reaches memory as long as the command register lets it. */
+static void test_bus_master(void **state)
+{
+	int fd = guest_memory(4096);
+	uint32_t v;
+	size_t len = 4;
+
+	assert_int_equal(dma_map(gpu->dma, 0, 4096, fd, 0, true, true), 0);
+	assert_int_equal(mem_read(gpu, CLIENT_CE, AP_SYS_COH, 0, &v, 4), 0);
+	pci_host_attach(gpu, true);
+	assert_int_equal(mem_read(gpu, CLIENT_CE, AP_SYS_COH, 0, &v, 4), -EFAULT);
+	assert_int_equal(mem_write(gpu, CLIENT_CE, AP_SYS_COH, 0, &v, 4), -EFAULT);
+	assert_null(mem_ptr(gpu, CLIENT_CE, AP_SYS_COH, 0, &len, false));
+	assert_int_equal(san_count(gpu, SAN_dma_outside), 2);
+	cfg_wr(4, 0x0006, 2);
+	assert_int_equal(mem_read(gpu, CLIENT_CE, AP_SYS_COH, 0, &v, 4), 0);
+	assert_non_null(mem_ptr(gpu, CLIENT_CE, AP_SYS_COH, 0, &len, false));
+	pci_host_reset(gpu);
+	assert_int_equal(mem_read(gpu, CLIENT_CE, AP_SYS_COH, 0, &v, 4), -EFAULT);
+	close(fd);
+}
+
 static bool fired(int efd)
 {
 	struct pollfd p = { .fd = efd, .events = POLLIN };
@@ -953,20 +975,30 @@ static void test_control_refuses(void **state)
 
 /* --- engine thread ----------------------------------------------------------------------------------- */
 
+static uint64_t steps(void)
+{
+	uint64_t n;
+
+	fair_lock(&gpu->lock);
+	n = gpu->step;
+	fair_unlock(&gpu->lock);
+	return n;
+}
+
 static void test_idle_thread(void **state)
 {
 	uint64_t before, after;
 
 	assert_int_equal(gpu_start(gpu), 0);
 	usleep(100000);
-	before = __atomic_load_n(&gpu->step, __ATOMIC_RELAXED);
+	before = steps();
 	usleep(200000);
-	after = __atomic_load_n(&gpu->step, __ATOMIC_RELAXED);
+	after = steps();
 	assert_int_equal(before, after);
 	gpu_kick(gpu);
-	for (int i = 0; i < 1000 && __atomic_load_n(&gpu->step, __ATOMIC_RELAXED) == after; i++)
+	for (int i = 0; i < 1000 && steps() == after; i++)
 		usleep(1000);
-	assert_true(__atomic_load_n(&gpu->step, __ATOMIC_RELAXED) > after);
+	assert_true(steps() > after);
 	for (int i = 0; i < 1000; i++) {
 		bool idle;
 
@@ -1018,6 +1050,7 @@ int main(void)
 		T(test_power_loss),
 		T(test_config),
 		T(test_d3_and_flr),
+		T(test_bus_master),
 		T(test_msi),
 		T(test_intx),
 		T(test_lost_and_late),

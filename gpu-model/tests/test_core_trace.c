@@ -117,6 +117,7 @@ static void record(const char *path, struct outcome *o)
 	assert_int_equal(gpu_new(&cfg, &gpu), 0);
 	assert_int_equal(trace_record_new(gpu, path, &gpu->trace), 0);
 	assert_true(trace_recording(gpu));
+	rd(gpu, 7, 0);		/* an event before the first step */
 	assert_int_equal(gpu_start(gpu), 0);
 	session(gpu);
 	gpu_stop(gpu);

@@ -566,6 +566,7 @@ static void test_stream_fds(void **state)
 	fair_unlock(&gpu->lock);
 	for (int i = 0; i < 3 + 4 * 3 + 1; i++)
 		assert_int_equal(read_reply(fd, back), 0);
+	fair_lock(&gpu->lock);
 	for (uint64_t i = 0; i < 4; i++) {
 		uint8_t *p = dma_lookup(gpu->dma, i << 20, true, NULL, NULL);
 		uint32_t tag;
@@ -576,6 +577,7 @@ static void test_stream_fds(void **state)
 		assert_null(dma_lookup(gpu->dma, (i << 20) + 0x10000, false, NULL, NULL));
 	}
 	assert_int_equal(dma_live(gpu->dma), 9);
+	fair_unlock(&gpu->lock);
 	hang_up(&s, fd);
 	assert_int_equal(open_fds(), before);
 	assert_int_equal(dma_live(gpu->dma), 0);
