@@ -709,10 +709,19 @@ static bool pbdma_block_write(struct gpu *gpu, uint32_t addr, uint32_t val)
 	return pbdma_write_reg(gpu, id, (addr - hw_pbdma.base) % 0x2000, val);
 }
 
+static const struct hw_reg pbdma_regs[] = {
+	{ .addr = 0x04012c, .name = "PBDMA_TIMEOUT", .count = FIFO_MAX_PBDMAS, .stride = 0x2000,
+	  .source = "nouveau gk208_runq_init()" },
+	{ .addr = 0x04013c, .name = "NV_PPBDMA_INTR_STALL", .count = FIFO_MAX_PBDMAS, .stride = 0x2000,
+	  .source = "gv100 dev_pbdma; every cause stalls here" },
+};
+
 const struct hw_block hw_pbdma = {
 	.name = "PBDMA",
 	.base = 0x040000,
 	.size = 0x20000,
+	.regs = pbdma_regs,
+	.nr_regs = ARRAY_SIZE(pbdma_regs),
 	.read = pbdma_block_read,
 	.write = pbdma_block_write,
 };

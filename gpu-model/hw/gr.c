@@ -940,6 +940,28 @@ static uint32_t tpc_trap_read(struct gpu *gpu, const struct hw_reg *reg, unsigne
 	{ .addr = TPC_BASE(g, 0) + SM_GLOBAL_ESR, .name = "SM_HWW_GLOBAL_ESR", .flags = REG_W1C,                   \
 	  .count = GR_MAX_TPCS_PER_GPC, .stride = TPC_STRIDE, .source = "nouveau gf100_gr_trap_mp()" }
 
+/*
+ * Registers that nouveau writes when it starts the engine and makes its golden image, and that do
+ * nothing in the model: units' trap controls, maps of GPCs, TPCs and ROPs, context buffers.
+ */
+#define S(a, n, c, s) { .addr = (a), .name = (n), .count = (c), .stride = 4, .source = (s) }
+#define G(off, n)                                                                                            \
+	{ .addr = GPC_BASE(0) + (off), .name = (n), .count = GR_MAX_GPCS, .stride = GPC_BASE(1) - GPC_BASE(0),   \
+	  .source = "nouveau gf100_gr_init(), ctxgf100.c, ctxgf117.c" }
+#define T(g, off, n)                                                                                         \
+	{ .addr = TPC_BASE(g, 0) + (off), .name = (n), .count = GR_MAX_TPCS_PER_GPC, .stride = TPC_STRIDE,       \
+	  .source = "nouveau gf100_gr_init(), ctxgf100.c, ctxgm107.c" }
+#define TPC_STORE(g) \
+	T(g, 0x084, "TPC_084"), \
+	T(g, 0x088, "TPC_088"), \
+	T(g, 0x224, "TPC_224"), \
+	T(g, 0x430, "TPC_430"), \
+	T(g, 0x48c, "TPC_48c"), \
+	T(g, 0x50c, "TPC_50c"), \
+	T(g, 0x644, "TPC_644"), \
+	T(g, 0x64c, "TPC_64c"), \
+	T(g, 0x698, "TPC_698")
+
 static const struct hw_reg gr_regs[] = {
 	{ .addr = GR_INTR, .name = "PGRAPH_INTR", .source = "nouveau gf100_gr_intr()", .write = gr_intr_write },
 	{ .addr = GR_TRAP, .name = "PGRAPH_TRAP", .flags = REG_W1C, .source = "nouveau gf100_gr_trap_intr()" },
@@ -970,7 +992,100 @@ static const struct hw_reg gr_regs[] = {
 	GPC_REGS(3),
 	GPC_REGS(4),
 	GPC_REGS(5),
+	S(0x400000, "PGRAPH_CTX_CONTROL", 1, "nouveau gf100_gr_init()"),
+	S(0x40011c, "PGRAPH_TRAP_ROPS", 1, "nouveau gf100_gr_init()"),
+	S(0x400124, "PGRAPH_TRAP_UNK124", 1, "nouveau gf100_gr_init()"),
+	S(0x400130, "PGRAPH_TRAP_ROPS_EN", 1, "nouveau gf100_gr_init()"),
+	S(0x400134, "PGRAPH_TRAP_UNK134", 1, "nouveau gf100_gr_init()"),
+	S(0x400200, "PGRAPH_ICMD_CMD", 3, "nouveau gf100_gr_icmd()"),
+	S(0x404000, "PGRAPH_DISPATCH_TRAP", 2, "nouveau gf100_gr_trap_intr()"),
+	S(0x404154, "PGRAPH_IDLE_TIMEOUT", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x4041c4, "FE_4041c4", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x404488, "PGRAPH_MTHD_CMD", 2, "nouveau gf100_gr_mthd()"),
+	S(0x404600, "PGRAPH_M2MF_TRAP", 1, "nouveau gf100_gr_trap_intr()"),
+	S(0x405800, "PD_405800", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x405830, "PD_405830", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x405840, "PGRAPH_SHADER_TRAP", 4, "nouveau gf100_gr_trap_intr()"),
+	S(0x40585c, "PD_40585c", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x405870, "PD_405870", 4, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x405b00, "PD_405b00", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x405b60, "PD_405b60", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x405ba0, "PD_405ba0", 16, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x406018, "PGRAPH_UNK6_TRAP_EN", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x406028, "DS_406028", 4, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x4064c0, "DS_4064c0", 3, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x4064d0, "DS_4064d0", 8, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x406500, "DS_406500", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x40780c, "RSTR2D_40780c", 6, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x4078bc, "RSTR2D_4078bc", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x408004, "SCC_408004", 4, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x40802c, "SCC_40802c", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x408030, "PGRAPH_CCACHE_TRAP", 1, "nouveau gf100_gr_trap_intr()"),
+	S(0x408850, "SCC_408850", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x408958, "SCC_408958", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x410070, "ROP0_410070", 1, "nouveau gf100_gr_init_rop_exceptions()"),
+	S(0x410144, "ROP0_410144", 1, "nouveau gf100_gr_init_rop_exceptions()"),
+	S(0x410204, "ROP0_410204", 2, "nouveau gf100_gr_init_rop_exceptions()"),
+	S(0x418010, "GPCS_418010", 4, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x41804c, "GPCS_41804c", 4, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x418088, "GPCS_418088", 4, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x4180c4, "GPCS_4180c4", 4, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x418100, "GPCS_418100", 6, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x41814c, "GPCS_41814c", 7, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x418198, "GPCS_418198", 4, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x4181d0, "GPCS_4181d0", 1, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x4181e4, "GPCS_4181e4", 1, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x41833c, "GPCS_41833c", 1, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x418810, "GPCS_418810", 1, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x418880, "GPCS_418880", 1, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x418890, "GPCS_418890", 2, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x4188ac, "GPCS_4188ac", 4, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x418980, "GPCS_418980", 4, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x418b08, "GPCS_418b08", 6, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x418bb8, "GPCS_418bb8", 1, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x418c6c, "GPCS_418c6c", 1, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x418e24, "GPCS_418e24", 2, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x418ea0, "GPCS_418ea0", 1, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x419004, "TPCS_419004", 2, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
+	S(0x41980c, "TPCS_41980c", 1, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
+	S(0x419848, "TPCS_419848", 1, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
+	S(0x419a3c, "TPCS_419a3c", 1, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
+	S(0x419b00, "TPCS_419b00", 2, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
+	S(0x419c00, "TPCS_419c00", 1, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
+	S(0x419c2c, "TPCS_419c2c", 1, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
+	S(0x419cc0, "TPCS_419cc0", 1, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
+	S(0x41be08, "PPCS_41be08", 1, "nouveau ctxgf117.c: all PPCs"),
+	S(0x41befc, "PPCS_41befc", 7, "nouveau ctxgf117.c: all PPCs"),
+	S(0x41bfd0, "PPCS_41bfd0", 2, "nouveau ctxgf117.c: all PPCs"),
+	S(0x41bfe4, "PPCS_41bfe4", 1, "nouveau ctxgf117.c: all PPCs"),
+	G(0x420, "GPC_420"),
+	G(0x824, "GPC_824"),
+	G(0x900, "GPC_900"),
+	G(0x910, "GPC_910"),
+	G(0x914, "GPC_914"),
+	G(0x918, "GPC_918"),
+	G(0xc10, "GPC_c10"),
+	G(0xc14, "GPC_c14"),
+	G(0xc44, "GPC_c44"),
+	G(0x1028, "GPC_1028"),
+	G(0x2c94, "GPC_2c94"),
+	G(0x3018, "GPC_3018"),
+	G(0x3038, "GPC_3038"),
+	G(0x30c0, "GPC_30c0"),
+	G(0x30e4, "GPC_30e4"),
+	G(0x30f0, "GPC_30f0"),
+	G(0x30f4, "GPC_30f4"),
+	G(0x30f8, "GPC_30f8"),
+	TPC_STORE(0),
+	TPC_STORE(1),
+	TPC_STORE(2),
+	TPC_STORE(3),
+	TPC_STORE(4),
+	TPC_STORE(5),
 };
+#undef S
+#undef G
+#undef T
 
 static int gr_init(struct gpu *gpu)
 {
