@@ -2,10 +2,15 @@
 # SPDX-License-Identifier: MIT
 """bind.py CHECK...: does nouveau bind cleanly?  Runs in the guest, prints result lines of Documentation/testing.rst.
 
-CHECKs: bind (each GPU has its driver, its render node and nothing but known lines in the log), use (an OpenCL
-device comes up), rounds=N (unbind
-and bind), loads=N (rmmod and modprobe; with two rounds before, so that what is made once is made), flr (function
-level reset while nobody drives the device).  The list of harmless lines is that of Documentation/gpu-model.rst.
+CHECKs:
+    bind      each GPU has its driver, its render node, its MSI, and nothing but known lines in the log
+    use       an OpenCL device comes up on it
+    rounds=N  unbind and bind; the model does not grow after the second round
+    loads=N   the same with rmmod and modprobe
+    flr       function level reset while nobody drives the device
+    rescan    the bus forgets the device and finds it again
+
+The list of harmless lines is that of Documentation/gpu-model.rst.
 """
 
 import glob
@@ -178,11 +183,27 @@ def check_flr():
     check_log("flr-log")
 
 
+def check_rescan():
+    """The bus forgets each GPU and finds it again."""
+    found = gpus()
+    bad = None
+    for gpu in found:
+        bad = bad or write(f"/sys/bus/pci/devices/{gpu}/remove", "1")
+    if gpus():
+        bad = bad or "still on the bus"
+    bad = bad or write("/sys/bus/pci/rescan", "1")
+    if gpus() != found:
+        bad = bad or f"found {gpus()}, not {found}"
+    report("rescan", bad or wait_bound(len(found)))
+    check_log("rescan-log")
+
+
 def main(checks):
     for check in checks:
         name, _, count = check.partition("=")
         {"bind": lambda _: check_bind(), "rounds": check_rounds, "loads": check_loads,
-         "use": lambda _: check_use(), "flr": lambda _: check_flr()}[name](int(count or 0))
+         "use": lambda _: check_use(), "flr": lambda _: check_flr(),
+         "rescan": lambda _: check_rescan()}[name](int(count or 0))
     return 0
 
 
