@@ -73,21 +73,6 @@ static const uint8_t gpc_client_t1[] = { 0x01, 0x04, 0x07, 0x0a, 0x14, 0x17, 0x1
 #define GR_STEP_INSTRUCTIONS 2000u
 #define GR_EVENTS 32
 
-/* Until sm/ is linked the engine works without grids (unit tests of other parts). */
-#pragma weak sm_new
-#pragma weak sm_del
-#pragma weak sm_launch
-#pragma weak sm_idle
-#pragma weak sm_stalled
-#pragma weak sm_replay
-#pragma weak sm_kill
-#pragma weak sm_reset
-#pragma weak sm_invalidate_icache
-#pragma weak sm_step
-#pragma weak sm_poll_events
-#pragma weak sm_set_wake
-#pragma weak sm_get_stats
-
 struct engine *gr_engine(struct gpu *gpu)
 {
 	return fifo_engine(gpu, 0);
@@ -354,12 +339,6 @@ enum method_result gr_launch(struct gpu *gpu, struct channel *ch, const struct s
 	memcpy(g->release, release, sizeof(g->release));
 	l.space = &g->space;
 	l.cookie = g;
-	if (!gpu->sm) {
-		free(g);
-		if (gr_once(gpu, 32))
-			gpu_log(gpu, 0, "there are no shader cores in this build");
-		return METHOD_DONE;
-	}
 	LEDGER(gpu, grid);
 	if (!g->ctas) {	/* nothing to run, complete at once */
 		gr_release_semaphores(gpu, g);
@@ -560,8 +539,6 @@ void gr_replay(struct gpu *gpu)
 {
 	struct gr *gr = gpu->gr;
 
-	if (!gpu->sm)
-		return;
 	pthread_rwlock_wrlock(&gpu->sm_gate);
 	/* what has not been reported yet is retried like the rest, and reported then if need be */
 	gr_drain(gpu, false);
@@ -576,7 +553,7 @@ bool gr_cancel_targeted(struct gpu *gpu, bool hub, uint8_t gpc, uint8_t client)
 	struct gr *gr = gpu->gr;
 	struct engine *e = gr_engine(gpu);
 
-	if (hub || !gpu->sm)
+	if (hub)
 		return false;	/* no hub client of Pascal parks */
 	gr_drain(gpu, true);
 	for (unsigned int i = 0; i < gr->nr_parked; i++) {
@@ -818,8 +795,6 @@ static enum step_result gr_step(struct gpu *gpu)
 	struct gr *gr = gpu->gr;
 	enum step_result res = STEP_IDLE;
 
-	if (!gpu->sm)
-		return STEP_IDLE;
 	if (gpu->cfg.deterministic && gr->grids && sm_step(gpu->sm, GR_STEP_INSTRUCTIONS))
 		res = STEP_BUSY;
 	if (gr_drain(gpu, true)) {
@@ -1096,8 +1071,6 @@ static int gr_init(struct gpu *gpu)
 	if (!gpu->gr)
 		return -ENOMEM;
 	gr_ctx_default(&gpu->gr->ctx);
-	if (!sm_new)
-		return 0;
 	if (workers < 1)
 		workers = 1;
 	if (sm_new(gpu->cfg.sms, gpu->cfg.deterministic ? 0 : workers, &gr_sm_ops, gpu, &gpu->sm))
