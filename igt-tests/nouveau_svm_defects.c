@@ -13,6 +13,8 @@
  * machine down with them: own-boot.list gives each of those its own boot.
  */
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -558,6 +560,69 @@ static void test_m1(void)
 	svm_free(p, SZ_2M);
 }
 
+struct painter {
+	struct svm *svm;
+	struct nv_kernel kernel;
+	uint32_t *mem, first;
+	int err;
+};
+
+static void *paint(void *arg)
+{
+	struct painter *t = arg;
+	const struct nv_args args = { .dst = (uintptr_t)t->mem, .value = t->first, .count = SZ_1M / 4 };
+
+	nv_use(&t->svm->chan, &t->svm->out);
+	t->err = nv_run(&t->svm->chan, &t->kernel, 1, 1, &args, sizeof(args));
+	return NULL;
+}
+
+/**
+ * SUBTEST: v1-write-while-invalidated
+ * Description: no write of a kernel is lost when the process forks meanwhile
+ *
+ * gp100_vmm_pfn_clear() clears V and leaves VOL, flushes, and only later writes 0: for that time the PTE
+ * is a sparse one (NVIDIA gp100-mmu-format.pdf, VOL), and the MMU drops writes without a fault.
+ */
+static void test_v1(void)
+{
+	struct painter t = { 0 };
+	struct sm6x prog;
+	struct svm svm;
+	uint32_t i, round;
+
+	svm_open(&svm);
+	t.svm = &svm;
+	t.mem = svm_alloc(SZ_2M, PAGES_4K);
+	nv_asm_paint(&prog, 2);
+	igt_assert_eq(nv_kernel_load(&svm.chan, &prog, &t.kernel), 0);
+	for (round = 1; round <= 5; round++) {
+		pthread_t thread;
+		pid_t child;
+
+		/* All pages are mapped, so that the invalidate takes a while. */
+		t.first = round << 24;
+		paint(&t);
+		igt_assert_eq(t.err, 0);
+		t.first |= 1u << 20;
+		igt_assert_eq(pthread_create(&thread, NULL, paint, &t), 0);
+		while (*(volatile uint32_t *)&t.mem[SZ_64K / 4] != t.first + SZ_64K / 4)
+			sched_yield();
+		child = fork();
+		if (!child)
+			_exit(0);
+		igt_assert_lt(0, child);
+		igt_assert_eq(waitpid(child, NULL, 0), child);
+		pthread_join(thread, NULL);
+		igt_assert_eq(t.err, 0);
+		for (i = 0; i < SZ_1M / 4; i++)
+			igt_assert_f(t.mem[i] == t.first + i, "round %u: word %#x is %#x, expected %#x\n", round, i,
+				     t.mem[i], t.first + i);
+	}
+	svm_free(t.mem, SZ_2M);
+	svm_close(&svm);
+}
+
 /**
  * SUBTEST: result-is-true
  * Description: one SVM_BIND moves all of a megabyte of 4 KiB pages, and the kernel says how many
@@ -785,6 +850,9 @@ int igt_main()
 	igt_describe("First touch in the middle of a huge page in VRAM");
 	igt_subtest("m1-first-touch-within-thp")
 		test_m1();
+	igt_describe("A kernel writes while the process forks");
+	igt_subtest("v1-write-while-invalidated")
+		test_v1();
 	igt_describe("SVM_BIND says how many pages it moved");
 	igt_subtest("result-is-true")
 		test_result();
