@@ -596,7 +596,7 @@ static void test_v1(void)
 	t.mem = svm_alloc(SZ_2M, PAGES_4K);
 	nv_asm_paint(&prog, 2);
 	igt_assert_eq(nv_kernel_load(&svm.chan, &prog, &t.kernel), 0);
-	for (round = 1; round <= 5; round++) {
+	for (round = 1; round <= 15; round++) {
 		pthread_t thread;
 		pid_t child;
 
