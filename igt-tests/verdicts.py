@@ -13,13 +13,39 @@ import sys
 # What nouveau logs when it kills a channel, and when a submission comes just too late.
 KILL = re.compile(r"nouveau .*: (fifo: fault |fifo:[0-9a-f:]+(\[.*\])? ?(rc scheduled|errored - disabling channel)|"
                   r".*: channel \d+ killed!|.*: error fencing pushbuf: -19|gr: )|nouveau .*fifo:\d+: rc scheduled")
+# Reports that come and go with timing, by driver: the defect strikes in some runs of a test and not in others,
+# so no list of expected failures can hold it.
+RACES = {
+    # Linux 7.3: the recovery of the killed channel resets GR while the cancel of its fault is still between
+    # pausing and resuming context switches; the resume then gets no answer.
+    "upstream": re.compile(r"WARNING: nvkm/(engine/gr/gf100\.c:\d+ at gf100_gr_fecs_|"
+                           r"subdev/mmu/vmmgp100\.c:\d+ at gp100_vmm_mthd)"),
+}
 LEVEL = re.compile(r"^<([0-7])> ")
 WARN_LEVEL = 4
 
 
-def other_reports(dmesg):
+def without_races(driver, lines):
+    """The lines less the reports of a known race: from "cut here" to "end trace"."""
+    race = RACES.get(driver)
+    kept, report = [], None
+    for line in lines:
+        if "[ cut here ]" in line:
+            report = []
+        if report is None:
+            kept.append(line)
+            continue
+        report.append(line)
+        if "[ end trace " in line:
+            if not race or not any(race.search(entry) for entry in report):
+                kept += report
+            report = None
+    return kept + (report or [])
+
+
+def other_reports(driver, dmesg):
     """The first line of a report in the log that is not about a killed channel; None: there is none."""
-    for line in dmesg.splitlines():
+    for line in without_races(driver, dmesg.splitlines()):
         level = LEVEL.match(line)
         if level and int(level.group(1)) <= WARN_LEVEL and not KILL.search(line):
             return line.strip()
@@ -34,14 +60,14 @@ def first_failure(text):
     return "; ".join(lines[:2])[:200].replace("\t", " ")
 
 
-def verdict(name, test):
+def verdict(driver, name, test):
     if test is None:
         return f"FAIL {name}: listed, but has no result"
     result = test.get("result", "incomplete")
     if result == "pass":
         return f"PASS {name}"
     if result == "dmesg-warn":
-        report = other_reports(test.get("dmesg", ""))
+        report = other_reports(driver, test.get("dmesg", ""))
         return f"PASS {name}" if report is None else f"FAIL {name}: the kernel's log: {report}"
     if result == "skip":
         lines = [line for line in test.get("out", "").splitlines() if "requirement" in line.lower()]
@@ -62,7 +88,7 @@ def main():
     for name in filter(None, names):
         parts = [key for key in tests if key.startswith(name + "@")] or [name]
         for key in parts:
-            print(verdict(f"{driver}/{key}", tests.get(key)))
+            print(verdict(driver, f"{driver}/{key}", tests.get(key)))
     return 0
 
 
