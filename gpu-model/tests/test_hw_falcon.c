@@ -94,7 +94,7 @@ static void describe_image(const char *name, uint64_t start, uint64_t end, uint6
 	uint32_t d = STANDIN_ACR_DATA;
 
 	memset(h.gpu->vram + image, 0, IMAGE_SIZE);
-	memcpy(h.gpu->vram + image, name, STANDIN_NAME_SIZE);
+	strncpy((char *)h.gpu->vram + image, name, STANDIN_NAME_SIZE);
 	if (h.gpu->cfg.chip == CHIP_GP100) {
 		vram32(image + d + 0x20c, 2);
 		vram32(image + d + 0x210, (uint32_t)(start >> 8));

@@ -299,7 +299,7 @@ REF(xmad) { return (uint32_t)((A & 0xffff) * (Bv & 0xffff) + C); }
 REF(xmad_h1h1) { return (uint32_t)((A >> 16) * (Bv >> 16) + C); }
 REF(xmad_psl_cbcc) { return (uint32_t)((((A >> 16) * (Bv >> 16)) << 16) + C + (Bv << 16)); }
 REF(xmad_mrg) { return (((A & 0xffff) * (Bv >> 16) + C) & 0xffff) | Bv << 16; }
-REF(xmad_s) { return (uint32_t)((int16_t)A * (int16_t)Bv + SC); }
+REF(xmad_s) { return (uint32_t)((int16_t)A * (int16_t)Bv) + (uint32_t)C; }
 REF(xmad_clo) { return (uint32_t)((A & 0xffff) * (Bv & 0xffff) + (C & 0xffff)); }
 REF(xmad_chi) { return (uint32_t)((A & 0xffff) * (Bv & 0xffff) + (C >> 16)); }
 REF(imin_s) { return (uint32_t)(SA < SB ? SA : SB); }
