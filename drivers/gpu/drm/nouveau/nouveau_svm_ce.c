@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * DOC: Copy engine
+ *
+ * Pages move between VRAM and system memory by a copy engine, on a kernel
+ * channel that nothing else uses. It must not share its runlist with the
+ * graphics engine: a shader that waits for a page could then hold up the copy
+ * of that very page. Without such an engine memory does not migrate.
+ *
+ * A caller hands in runs: stretches that are contiguous on both sides, or have
+ * no other side and are to be cleared. All runs of a call are one submission
+ * with one fence, whose error is looked at. Until the call returns, and only
+ * until then, the engine touches the memory, even if the engine hangs: it is
+ * stopped before a timeout is reported. After that the device is wedged, and
+ * each further call fails at once.
+ *
+ * What this file owns: the channel, its ring, and whether it is wedged. The
+ * device (&struct nouveau_svm_dev) owns the &struct nouveau_svm_ce.
+ *
+ * Lock order: &nouveau_svm_ce.lock is a leaf under folio locks and mmap_lock,
+ * since CPU faults come here. It is held to write commands to the ring, never
+ * over a fence wait, an allocation, or a lock of mm.
+ */
+#include "nouveau_svm_ce.h"
+#include "nouveau_svm_core.h"
+#include "nouveau_chan.h"
+#include "nouveau_dma.h"
+#include "nouveau_drv.h"
+#include "nouveau_fence.h"
+
+#include <nvif/class.h>
+#include <nvif/fifo.h>
+#include <nvif/push906f.h>
+
+#include <nvhw/class/cla0b5.h>
+
+/**
+ * struct nouveau_svm_ce - The copy engine of a device
+ */
+struct nouveau_svm_ce {
+	/** @svm: the device */
+	struct nouveau_svm_dev *svm;
+	/** @chan: the channel, NULL after it was deleted */
+	struct nouveau_channel *chan;
+	/** @copy: the object of the engine's class on @chan */
+	struct nvif_object copy;
+	/** @lock: protects the ring of @chan and @wedged */
+	struct mutex lock;
+	/** @wedged: the engine hung and was stopped, nothing can be copied */
+	bool wedged;
+};
+
+/* Words in the ring. */
+#define NOUVEAU_SVM_CE_SETUP	4
+#define NOUVEAU_SVM_CE_COPY	10
+#define NOUVEAU_SVM_CE_CLEAR	12
+/* What nouveau_fence_emit() writes, and the ring's own bookkeeping. */
+#define NOUVEAU_SVM_CE_FENCE	16
+
+#define NOUVEAU_SVM_CE_TIMEOUT	(15 * HZ)
+
+/**
+ * nouveau_svm_run_add() - Append memory to a list of runs
+ * @run: the runs so far, with room for one more
+ * @nr: number of runs so far
+ * @vram: address in VRAM
+ * @dma: DMA address of the other side, or %NOUVEAU_SVM_RUN_CLEAR
+ * @bytes: length
+ *
+ * Extends the last run if the memory continues it on both sides.
+ *
+ * Return: the new number of runs.
+ */
+unsigned int
+nouveau_svm_run_add(struct nouveau_svm_run *run, unsigned int nr,
+		    u64 vram, u64 dma, u64 bytes)
+{
+	if (nr) {
+		struct nouveau_svm_run *last = &run[nr - 1];
+		bool clear = dma == NOUVEAU_SVM_RUN_CLEAR;
+		bool last_clear = last->dma == NOUVEAU_SVM_RUN_CLEAR;
+
+		if (clear == last_clear &&
+		    last->vram + last->bytes == vram &&
+		    (clear || last->dma + last->bytes == dma)) {
+			last->bytes += bytes;
+			return nr;
+		}
+	}
+
+	run[nr] = (struct nouveau_svm_run) {
+		.vram = vram,
+		.dma = dma,
+		.bytes = bytes,
+	};
+	return nr + 1;
+}
+
+static u32
+nouveau_svm_ce_launch(bool first, bool last)
+{
+	return (first ? NVDEF(NVA0B5, LAUNCH_DMA, DATA_TRANSFER_TYPE, NON_PIPELINED) :
+			NVDEF(NVA0B5, LAUNCH_DMA, DATA_TRANSFER_TYPE, PIPELINED)) |
+	       (last ? NVDEF(NVA0B5, LAUNCH_DMA, FLUSH_ENABLE, TRUE) :
+		       NVDEF(NVA0B5, LAUNCH_DMA, FLUSH_ENABLE, FALSE)) |
+	       NVDEF(NVA0B5, LAUNCH_DMA, SEMAPHORE_TYPE, NONE) |
+	       NVDEF(NVA0B5, LAUNCH_DMA, INTERRUPT_TYPE, NONE) |
+	       NVDEF(NVA0B5, LAUNCH_DMA, SRC_MEMORY_LAYOUT, PITCH) |
+	       NVDEF(NVA0B5, LAUNCH_DMA, DST_MEMORY_LAYOUT, PITCH) |
+	       NVDEF(NVA0B5, LAUNCH_DMA, MULTI_LINE_ENABLE, FALSE) |
+	       NVDEF(NVA0B5, LAUNCH_DMA, BYPASS_L2, USE_PTE_SETTING) |
+	       NVDEF(NVA0B5, LAUNCH_DMA, SRC_TYPE, PHYSICAL) |
+	       NVDEF(NVA0B5, LAUNCH_DMA, DST_TYPE, PHYSICAL);
+}
+
+static void
+nouveau_svm_ce_push_copy(struct nvif_push *push, u64 dst, u64 src, u32 bytes,
+			 bool first, bool last)
+{
+	PUSH_MTHD(push, NVA0B5, OFFSET_IN_UPPER,
+		  NVVAL(NVA0B5, OFFSET_IN_UPPER, UPPER, upper_32_bits(src)),
+
+				OFFSET_IN_LOWER, lower_32_bits(src),
+
+				OFFSET_OUT_UPPER,
+		  NVVAL(NVA0B5, OFFSET_OUT_UPPER, UPPER, upper_32_bits(dst)),
+
+				OFFSET_OUT_LOWER, lower_32_bits(dst));
+	PUSH_MTHD(push, NVA0B5, LINE_LENGTH_IN, bytes,
+				LINE_COUNT, 1);
+	PUSH_MTHD(push, NVA0B5, LAUNCH_DMA, nouveau_svm_ce_launch(first, last) |
+		  NVDEF(NVA0B5, LAUNCH_DMA, REMAP_ENABLE, FALSE));
+}
+
+static void
+nouveau_svm_ce_push_clear(struct nvif_push *push, u64 dst, u32 bytes,
+			  bool first, bool last)
+{
+	/* Elements of 8 bytes, made of two constants. */
+	PUSH_MTHD(push, NVA0B5, SET_REMAP_CONST_A, 0,
+				SET_REMAP_CONST_B, 0,
+
+				SET_REMAP_COMPONENTS,
+		  NVDEF(NVA0B5, SET_REMAP_COMPONENTS, DST_X, CONST_A) |
+		  NVDEF(NVA0B5, SET_REMAP_COMPONENTS, DST_Y, CONST_B) |
+		  NVDEF(NVA0B5, SET_REMAP_COMPONENTS, COMPONENT_SIZE, FOUR) |
+		  NVDEF(NVA0B5, SET_REMAP_COMPONENTS, NUM_DST_COMPONENTS, TWO));
+	PUSH_MTHD(push, NVA0B5, OFFSET_OUT_UPPER,
+		  NVVAL(NVA0B5, OFFSET_OUT_UPPER, UPPER, upper_32_bits(dst)),
+
+				OFFSET_OUT_LOWER, lower_32_bits(dst));
+	PUSH_MTHD(push, NVA0B5, LINE_LENGTH_IN, bytes >> 3,
+				LINE_COUNT, 1);
+	PUSH_MTHD(push, NVA0B5, LAUNCH_DMA, nouveau_svm_ce_launch(first, last) |
+		  NVDEF(NVA0B5, LAUNCH_DMA, REMAP_ENABLE, TRUE));
+}
+
+/* Write all of a submission. The fence's commands ring the doorbell, once. */
+static void
+nouveau_svm_ce_push(struct nouveau_svm_ce *ce, bool to_vram,
+		    const struct nouveau_svm_run *run, unsigned int nr)
+{
+	struct nvif_push *push = &ce->chan->chan.push;
+	unsigned int i;
+
+	lockdep_assert_held(&ce->lock);
+	if (to_vram) {
+		PUSH_MTHD(push, NVA0B5, SET_SRC_PHYS_MODE,
+			  NVDEF(NVA0B5, SET_SRC_PHYS_MODE, TARGET, COHERENT_SYSMEM),
+
+					SET_DST_PHYS_MODE,
+			  NVDEF(NVA0B5, SET_DST_PHYS_MODE, TARGET, LOCAL_FB));
+	} else {
+		PUSH_MTHD(push, NVA0B5, SET_SRC_PHYS_MODE,
+			  NVDEF(NVA0B5, SET_SRC_PHYS_MODE, TARGET, LOCAL_FB),
+
+					SET_DST_PHYS_MODE,
+			  NVDEF(NVA0B5, SET_DST_PHYS_MODE, TARGET, COHERENT_SYSMEM));
+	}
+
+	for (i = 0; i < nr; i++) {
+		bool first = i == 0, last = i == nr - 1;
+
+		if (run[i].dma == NOUVEAU_SVM_RUN_CLEAR)
+			nouveau_svm_ce_push_clear(push, run[i].vram, run[i].bytes,
+						  first, last);
+		else if (to_vram)
+			nouveau_svm_ce_push_copy(push, run[i].vram, run[i].dma,
+						 run[i].bytes, first, last);
+		else
+			nouveau_svm_ce_push_copy(push, run[i].dma, run[i].vram,
+						 run[i].bytes, first, last);
+	}
+}
+
+/*
+ * The engine does not answer. Take the channel away from it, after which no copy
+ * is in flight any more, and let all who wait for one know.
+ */
+static void
+nouveau_svm_ce_stop(struct nouveau_svm_ce *ce)
+{
+	bool stop;
+
+	mutex_lock(&ce->lock);
+	stop = !ce->wedged;
+	WRITE_ONCE(ce->wedged, true);
+	mutex_unlock(&ce->lock);
+	if (!stop)
+		return;
+
+	NV_ERROR(ce->svm->drm, "svm: off: the copy engine does not answer\n");
+	nvif_object_dtor(&ce->copy);
+	nvif_object_dtor(&ce->chan->user);
+	nouveau_channel_kill(ce->chan);
+}
+
+/**
+ * nouveau_svm_ce_submit() - Copy or clear memory, and wait for it
+ * @ce: the copy engine
+ * @to_vram: runs go to VRAM, else they come from there
+ * @run: what to do
+ * @nr: number of runs, %NOUVEAU_SVM_RUN_MAX at most
+ *
+ * Return: 0 if all is done. Negative errno if the destination must not be used:
+ * -EIO if the engine failed or had failed before, -ENOMEM, or -ENODEV if the
+ * channel was killed. In any case nothing is in flight any more.
+ */
+int
+nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
+		      const struct nouveau_svm_run *run, unsigned int nr)
+{
+	struct nouveau_fence *fence;
+	u64 bytes = 0;
+	unsigned int i;
+	bool emit = false;
+	int ret;
+
+	if (WARN_ON_ONCE(nr > NOUVEAU_SVM_RUN_MAX))
+		return -EINVAL;
+	if (!nr)
+		return 0;
+	if (nouveau_svm_ce_wedged(ce))
+		return -EIO;
+
+	ret = nouveau_fence_create(&fence, ce->chan);
+	if (ret)
+		return ret;
+
+	mutex_lock(&ce->lock);
+	ret = ce->wedged ? -EIO :
+	      PUSH_WAIT(&ce->chan->chan.push, NOUVEAU_SVM_CE_SETUP +
+			nr * NOUVEAU_SVM_CE_CLEAR + NOUVEAU_SVM_CE_FENCE);
+	if (!ret) {
+		nouveau_svm_ce_push(ce, to_vram, run, nr);
+		ret = nouveau_fence_emit(fence);
+		emit = true;
+	}
+	mutex_unlock(&ce->lock);
+	if (ret) {
+		/* Commands may be in the ring without a fence behind them. */
+		nouveau_svm_ce_stop(ce);
+		if (emit)
+			nouveau_fence_unref(&fence);
+		else
+			kfree(fence); /* Not a dma_fence so far. */
+		ret = -EIO;
+		goto out;
+	}
+
+	if (!dma_fence_wait_timeout(&fence->base, false, NOUVEAU_SVM_CE_TIMEOUT)) {
+		nouveau_svm_ce_stop(ce);
+		ret = -EIO;
+	} else {
+		ret = min(dma_fence_get_status(&fence->base), 0);
+	}
+	nouveau_fence_unref(&fence);
+
+	if (!ret) {
+		for (i = 0; i < nr; i++)
+			bytes += run[i].bytes;
+		nouveau_svm_count(ce->svm, to_vram ? NOUVEAU_SVM_STAT_TO_VRAM :
+				  NOUVEAU_SVM_STAT_TO_RAM, bytes);
+	}
+out:
+	if (ret)
+		nouveau_svm_count(ce->svm, NOUVEAU_SVM_STAT_COPY_ERROR, 1);
+	return ret;
+}
+
+/**
+ * nouveau_svm_ce_wedged() - Has the engine been stopped?
+ * @ce: the copy engine
+ *
+ * Advisory without the lock; nouveau_svm_ce_submit() looks again.
+ *
+ * Return: true if nothing can be copied any more.
+ */
+bool
+nouveau_svm_ce_wedged(struct nouveau_svm_ce *ce)
+{
+	/* Pairs with WRITE_ONCE() in nouveau_svm_ce_stop(). */
+	return READ_ONCE(ce->wedged);
+}
+
+/**
+ * nouveau_svm_ce_new() - Find a copy engine and make a channel on it
+ * @svm: the device
+ *
+ * Return: the copy engine, or an error pointer. -ENODEV: the device has no copy
+ * engine of a known class off the runlist of the graphics engine.
+ */
+struct nouveau_svm_ce *
+nouveau_svm_ce_new(struct nouveau_svm_dev *svm)
+{
+	static const struct nvif_mclass classes[] = {
+		{ TURING_DMA_COPY_A, -1 },
+		{  VOLTA_DMA_COPY_A, -1 },
+		{ PASCAL_DMA_COPY_B, -1 },
+		{ PASCAL_DMA_COPY_A, -1 },
+		{}
+	};
+	struct nouveau_drm *drm = svm->drm;
+	struct nvif_device *device = &drm->client.device;
+	struct nouveau_svm_ce *ce;
+	struct nvif_push *push;
+	u64 runm;
+	s32 oclass;
+	int ret;
+
+	runm = nvif_fifo_runlist_ce(device) &
+	       ~nvif_fifo_runlist(device, NV_DEVICE_HOST_RUNLIST_ENGINES_GR);
+	if (!runm)
+		return ERR_PTR(-ENODEV);
+
+	ce = kzalloc_obj(*ce);
+	if (!ce)
+		return ERR_PTR(-ENOMEM);
+	ce->svm = svm;
+	mutex_init(&ce->lock);
+
+	ret = nouveau_channel_new(&drm->client, true, runm, NvDmaFB, NvDmaTT,
+				  &ce->chan);
+	if (ret) {
+		ce->chan = NULL;
+		goto err;
+	}
+
+	ret = nvif_mclass(&ce->chan->user, classes);
+	if (ret < 0) {
+		ret = -ENODEV;
+		goto err;
+	}
+
+	oclass = classes[ret].oclass;
+	ret = nvif_object_ctor(&ce->chan->user, "svmCopy", oclass | 4 << 16,
+			       oclass, NULL, 0, &ce->copy);
+	if (ret)
+		goto err;
+
+	push = &ce->chan->chan.push;
+	mutex_lock(&ce->lock);
+	ret = PUSH_WAIT(push, 2);
+	if (!ret) {
+		PUSH_NVSQ(push, NVA0B5, 0x0000, oclass);
+		PUSH_KICK(push);
+	}
+	mutex_unlock(&ce->lock);
+	if (ret)
+		goto err;
+
+	return ce;
+
+err:
+	nouveau_svm_ce_del(&ce);
+	return ERR_PTR(ret);
+}
+
+/**
+ * nouveau_svm_ce_del() - Give up the channel
+ * @pce: the copy engine, NULL afterwards
+ *
+ * The caller makes sure that nobody submits any more.
+ */
+void
+nouveau_svm_ce_del(struct nouveau_svm_ce **pce)
+{
+	struct nouveau_svm_ce *ce = *pce;
+
+	if (!ce)
+		return;
+	*pce = NULL;
+
+	if (ce->chan && !ce->wedged)
+		nouveau_channel_idle(ce->chan);
+	nvif_object_dtor(&ce->copy);
+	nouveau_channel_del(&ce->chan);
+	mutex_destroy(&ce->lock);
+	kfree(ce);
+}

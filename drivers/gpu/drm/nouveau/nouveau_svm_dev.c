@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * DOC: Shared virtual memory in nouveau
+ *
+ * A pointer of the CPU is valid on the GPU. The parts: address spaces that mirror
+ * processes (nouveau_svm_vm.c), faults of the GPU (nouveau_svm_fault.c), device
+ * memory and its movement (nouveau_svm_dmem.c), the copy engine
+ * (nouveau_svm_ce.c), the leaves of page tables (nvkm/subdev/mmu/vmmpfn.c), and
+ * the ioctls that were there first (nouveau_svm_legacy.c). drm_gpusvm and
+ * drm_pagemap deal with mm.
+ *
+ * This file owns &struct nouveau_svm_dev and says in which order its parts come
+ * and go. The DRM device holds it. Address spaces point to it without a reference:
+ * they are closed before it goes.
+ *
+ * Going away, in this order: bring data back while copies are still possible;
+ * drm_dev_unplug(), after which a CPU fault on what is left gets SIGBUS; take no
+ * more faults; close address spaces, whoever still has a file open; give up the
+ * copy engine. Suspend is the first step and the third, and fails rather than lose
+ * data.
+ *
+ * If SVM is not available, one line in the kernel log says why.
+ */
+#include "nouveau_svm_core.h"
+#include "nouveau_svm_ce.h"
+#include "nouveau_svm_dmem.h"
+#include "nouveau_svm_vm.h"
+#include "nouveau_drv.h"
+
+#define CREATE_TRACE_POINTS
+#include "nouveau_svm_trace.h"
+
+#include <linux/dma-mapping.h>
+#include <linux/moduleparam.h>
+
+MODULE_PARM_DESC(svm_migrate_on_fault,
+		 "Move memory to VRAM when the GPU faults on it (default: 1)");
+int nouveau_svm_migrate_on_fault = 1;
+module_param_named(svm_migrate_on_fault, nouveau_svm_migrate_on_fault, int, 0644);
+
+MODULE_PARM_DESC(svm_notifier_mib,
+		 "Size of what one MMU notifier watches, in MiB, a power of two (default: 512)");
+uint nouveau_svm_notifier_mib = 512;
+module_param_named(svm_notifier_mib, nouveau_svm_notifier_mib, uint, 0444);
+
+static int
+nouveau_svm_dev_ctor(struct nouveau_svm_dev *svm, const char **why)
+{
+	struct nouveau_drm *drm = svm->drm;
+	int ret;
+
+	svm->wq = alloc_workqueue("nouveau_svm", WQ_UNBOUND | WQ_HIGHPRI, 0);
+	svm->free_wq = alloc_workqueue("nouveau_svm_free", WQ_UNBOUND, 0);
+	*why = "no memory";
+	if (!svm->wq || !svm->free_wq)
+		return -ENOMEM;
+
+	*why = "no replayable fault buffer";
+	ret = nouveau_svm_fault_init(svm);
+	if (ret)
+		return ret;
+
+	ret = nouveau_svm_dmem_init(svm);
+	if (ret)
+		NV_INFO(drm, "svm: memory stays in place: %s: %pe\n",
+			ret == -ENODEV ? "no copy engine of its own" : "set-up failed",
+			ERR_PTR(ret));
+
+	return 0;
+}
+
+static void
+nouveau_svm_dev_dtor(struct nouveau_svm_dev *svm)
+{
+	struct nouveau_svm_vm *vm;
+
+	if (svm->wq)
+		nouveau_svm_fault_fini(svm);
+
+	/* The owners come later, and find them closed. */
+	for (;;) {
+		mutex_lock(&svm->lock);
+		vm = list_first_entry_or_null(&svm->vms, struct nouveau_svm_vm, head);
+		if (vm)
+			kref_get(&vm->ref);
+		mutex_unlock(&svm->lock);
+		if (!vm)
+			break;
+		nouveau_svm_vm_close(vm);
+		nouveau_svm_vm_put(vm);
+	}
+
+	if (svm->free_wq)
+		destroy_workqueue(svm->free_wq);
+	nouveau_svm_dmem_fini(svm);
+	if (svm->wq)
+		destroy_workqueue(svm->wq);
+	mutex_destroy(&svm->lock);
+	kfree(svm);
+}
+
+/**
+ * nouveau_svm_dev_init() - Offer SVM on a device, if it can do that
+ * @drm: the device
+ */
+void
+nouveau_svm_dev_init(struct nouveau_drm *drm)
+{
+	const char *why = NULL;
+	struct nouveau_svm_dev *svm;
+	int ret = -ENODEV;
+
+	/* Channel recovery does not work with pending faults on later ones. */
+	if (drm->client.device.info.family != NV_DEVICE_INFO_V0_PASCAL)
+		why = "needs Pascal";
+	else if (dma_addressing_limited(drm->dev->dev))
+		why = "DMA does not reach all memory";
+	else if (PAGE_SIZE != SZ_4K)
+		why = "needs pages of 4 KiB";
+	else if (!is_power_of_2(nouveau_svm_notifier_mib) ||
+		 nouveau_svm_notifier_mib < 2)
+		why = "svm_notifier_mib is not a power of two";
+	if (why)
+		goto off;
+
+	svm = kzalloc_obj(*svm);
+	if (!svm) {
+		ret = -ENOMEM;
+		why = "no memory";
+		goto off;
+	}
+
+	svm->drm = drm;
+	mutex_init(&svm->lock);
+	INIT_LIST_HEAD(&svm->vms);
+	spin_lock_init(&svm->inst_lock);
+	INIT_LIST_HEAD(&svm->insts);
+
+	ret = nouveau_svm_dev_ctor(svm, &why);
+	if (!ret) {
+		drm->svm_dev = svm;
+		NV_INFO(drm, "svm: on%s\n", svm->ce ? ", with migration" : "");
+		return;
+	}
+
+	nouveau_svm_dev_dtor(svm);
+off:
+	NV_INFO(drm, "svm: off: %s: %pe\n", why, ERR_PTR(ret));
+}
+
+/**
+ * nouveau_svm_dev_unplug() - Bring data back before the device goes
+ * @drm: the device, before drm_dev_unplug()
+ */
+void
+nouveau_svm_dev_unplug(struct nouveau_drm *drm)
+{
+	struct nouveau_svm_dev *svm = drm->svm_dev;
+
+	if (svm && svm->ce && nouveau_svm_dmem_evict_all(svm))
+		NV_ERROR(drm, "svm: %d blocks of data are lost with the device\n",
+			 atomic_read(&svm->devmems));
+}
+
+/**
+ * nouveau_svm_dev_fini() - Undo nouveau_svm_dev_init()
+ * @drm: the device, before its channels and TTM go
+ */
+void
+nouveau_svm_dev_fini(struct nouveau_drm *drm)
+{
+	struct nouveau_svm_dev *svm = drm->svm_dev;
+
+	if (!svm)
+		return;
+
+	drm->svm_dev = NULL;
+	nouveau_svm_dev_dtor(svm);
+}
+
+/**
+ * nouveau_svm_dev_suspend() - Get everything out of VRAM
+ * @drm: the device
+ *
+ * Faults that come until the channels stop stay in the hardware, and are there
+ * again after resume.
+ *
+ * Return: 0, or -EBUSY if data would be lost: do not suspend.
+ */
+int
+nouveau_svm_dev_suspend(struct nouveau_drm *drm)
+{
+	struct nouveau_svm_dev *svm = drm->svm_dev;
+	int ret;
+
+	if (!svm)
+		return 0;
+
+	nouveau_svm_fault_block(svm);
+	if (!svm->ce)
+		return 0;
+
+	ret = nouveau_svm_dmem_evict_all(svm);
+	if (ret) {
+		NV_ERROR(drm, "svm: %d blocks do not leave VRAM\n",
+			 atomic_read(&svm->devmems));
+		nouveau_svm_dev_resume(drm);
+	}
+	return ret;
+}
+
+/**
+ * nouveau_svm_dev_resume() - Undo nouveau_svm_dev_suspend()
+ * @drm: the device
+ */
+void
+nouveau_svm_dev_resume(struct nouveau_drm *drm)
+{
+	struct nouveau_svm_dev *svm = drm->svm_dev;
+
+	if (!svm)
+		return;
+
+	/* Pairs with READ_ONCE() in nouveau_svm_populate_locked(). */
+	WRITE_ONCE(svm->no_devmem, false);
+	if (nouveau_svm_fault_allow(svm))
+		NV_ERROR(drm, "svm: off: no fault interrupts after resume\n");
+}

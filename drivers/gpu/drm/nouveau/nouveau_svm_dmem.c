@@ -1,0 +1,795 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * DOC: Device memory
+ *
+ * All VRAM of a device stands behind one device-private pagemap: the page that
+ * lies at an offset in the pagemap is the page of VRAM at that offset. VRAM is
+ * taken in blocks of 2 MiB, 64 KiB or 4 KiB, naturally aligned, each an ordinary
+ * buffer of TTM, which accounts it and may evict it for anybody who needs VRAM.
+ *
+ * What this file owns: the pagemap, the blocks, and all movement of pages. Who
+ * holds which reference:
+ *
+ * - Each device page holds its &struct drm_pagemap_zdd, which holds the block
+ *   (&struct nouveau_svm_devmem) and the &struct drm_pagemap, which holds the
+ *   &struct drm_device and the module. A block thus lives until the last of its
+ *   pages is freed.
+ * - A block holds its buffer object, its mm_struct (without its users), and one
+ *   count of the device's runtime power.
+ * - Each address space holds the &struct drm_pagemap. When nobody does any more,
+ *   it is handed to drm_pagemap's shrinker.
+ *
+ * Pages may outlive the device. So nothing that is reached from a page follows a
+ * pointer to the device outside of drm_dev_enter().
+ *
+ * Lock order: mmap_lock, then the reservation of the block's buffer, then folio
+ * locks, then the copy engine's. migrate_to_ram takes no lock of this file.
+ * Eviction goes by physical pages and takes neither mmap_lock nor a lock of an
+ * address space.
+ *
+ * Failure: a copy that fails leaves the pages where they are. On the way to VRAM
+ * the block is given back and the range mapped in place; on the way back the CPU
+ * gets SIGBUS for that access, and a later one may succeed. Memory that runs
+ * short is not a copy that fails: that is tried again, and then is
+ * VM_FAULT_OOM. Each page of a block is copied to or cleared before it is
+ * anybody's.
+ */
+#include "nouveau_svm_ce.h"
+#include "nouveau_svm_core.h"
+#include "nouveau_svm_dmem.h"
+#include "nouveau_svm_trace.h"
+#include "nouveau_bo.h"
+#include "nouveau_drv.h"
+
+#include <linux/dma-mapping.h>
+#include <linux/memremap.h>
+#include <linux/migrate.h>
+#include <linux/pm_runtime.h>
+#include <linux/sched/mm.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_pagemap_util.h>
+#include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_resource.h>
+
+static DRM_PAGEMAP_OWNER_LIST_DEFINE(nouveau_svm_owner_list);
+
+/**
+ * struct nouveau_svm_pagemap - The device pages of one device
+ */
+struct nouveau_svm_pagemap {
+	/** @pagemap: what mm knows */
+	struct dev_pagemap pagemap;
+	/** @dpagemap: what drm_pagemap knows */
+	struct drm_pagemap dpagemap;
+	/** @peer: membership in the group of devices that share an owner */
+	struct drm_pagemap_peer peer;
+	/** @ops: drm_pagemap's operations, with our migrate_to_ram */
+	struct dev_pagemap_ops ops;
+	/** @core: drm_pagemap's operations */
+	const struct dev_pagemap_ops *core;
+	/** @base: physical address that stands for VRAM address 0 */
+	u64 base;
+	/** @size: bytes of VRAM behind it */
+	u64 size;
+	/** @svm: the device, valid inside drm_dev_enter() */
+	struct nouveau_svm_dev *svm;
+	/** @destroy_work: frees this where it is allowed to sleep */
+	struct work_struct destroy_work;
+};
+
+/**
+ * struct nouveau_svm_devmem - A block of VRAM
+ */
+struct nouveau_svm_devmem {
+	/** @base: what drm_pagemap knows */
+	struct drm_pagemap_devmem base;
+	/** @ref: one of the pages, one of who makes the block */
+	struct kref ref;
+	/** @bo: the buffer, which points back by &nouveau_bo.svm */
+	struct nouveau_bo *bo;
+	/** @svm: the device, valid inside drm_dev_enter() */
+	struct nouveau_svm_dev *svm;
+	/** @free_work: gives VRAM back */
+	struct work_struct free_work;
+};
+
+static struct nouveau_svm_pagemap *
+to_nouveau_svm_pagemap(struct drm_pagemap *dpagemap)
+{
+	return container_of(dpagemap, struct nouveau_svm_pagemap, dpagemap);
+}
+
+static struct nouveau_svm_devmem *
+to_nouveau_svm_devmem(struct drm_pagemap_devmem *base)
+{
+	return container_of(base, struct nouveau_svm_devmem, base);
+}
+
+static u64
+nouveau_svm_page_vram(struct page *page)
+{
+	struct nouveau_svm_pagemap *np =
+		container_of(page_pgmap(page), struct nouveau_svm_pagemap, pagemap);
+
+	return PFN_PHYS(page_to_pfn(page)) - np->base;
+}
+
+/* Blocks. */
+
+static void
+nouveau_svm_devmem_free(struct work_struct *work)
+{
+	struct nouveau_svm_devmem *devmem =
+		container_of(work, struct nouveau_svm_devmem, free_work);
+	struct nouveau_svm_dev *svm = devmem->svm;
+	struct device *dev = svm->drm->dev->dev;
+
+	/* TTM may be about to evict the buffer, and knows us by it. */
+	ttm_bo_reserve(&devmem->bo->bo, false, false, NULL);
+	devmem->bo->svm = NULL;
+	ttm_bo_unreserve(&devmem->bo->bo);
+
+	nouveau_bo_fini(devmem->bo);
+	mmdrop(devmem->base.mm);
+	kfree(devmem);
+
+	pm_runtime_put_autosuspend(dev);
+	atomic_dec(&svm->devmems);
+	wake_up_var(&svm->devmems);
+}
+
+static void
+nouveau_svm_devmem_release(struct kref *ref)
+{
+	struct nouveau_svm_devmem *devmem =
+		container_of(ref, struct nouveau_svm_devmem, ref);
+	struct drm_device *drm = devmem->base.dpagemap->drm;
+	int idx;
+
+	/* Freed pages come from anywhere, from interrupts too. */
+	if (drm_dev_enter(drm, &idx)) {
+		queue_work(devmem->svm->free_wq, &devmem->free_work);
+		drm_dev_exit(idx);
+		return;
+	}
+
+	/* TTM is gone, and the buffer's memory with it. */
+	mmdrop(devmem->base.mm);
+	kfree(devmem);
+}
+
+static void
+nouveau_svm_devmem_put(struct nouveau_svm_devmem *devmem)
+{
+	kref_put(&devmem->ref, nouveau_svm_devmem_release);
+}
+
+static void
+nouveau_svm_devmem_op_release(struct drm_pagemap_devmem *base)
+{
+	dma_fence_put(base->pre_migrate_fence);
+	nouveau_svm_devmem_put(to_nouveau_svm_devmem(base));
+}
+
+static int
+nouveau_svm_devmem_op_pfn(struct drm_pagemap_devmem *base, unsigned long npages,
+			  unsigned long *pfn)
+{
+	struct nouveau_svm_devmem *devmem = to_nouveau_svm_devmem(base);
+	struct nouveau_svm_pagemap *np = to_nouveau_svm_pagemap(base->dpagemap);
+	unsigned long first = PHYS_PFN(np->base + devmem->bo->offset);
+	unsigned long i;
+
+	for (i = 0; i < npages; i++)
+		pfn[i] = first + i;
+
+	return 0;
+}
+
+/* Submit what has been collected, or wait for more if it is not enough yet. */
+static int
+nouveau_svm_copy_flush(struct nouveau_svm_ce *ce, bool to_vram,
+		       struct nouveau_svm_run *run, unsigned int *nr, bool all)
+{
+	int ret;
+
+	if (!all && *nr < NOUVEAU_SVM_RUN_MAX)
+		return 0;
+
+	ret = nouveau_svm_ce_submit(ce, to_vram, run, *nr);
+	*nr = 0;
+	return ret;
+}
+
+/*
+ * Copy between device pages and DMA addresses. @addr is sparse: the entry of a
+ * large folio is at the place of its first page. An entry without an address is
+ * a hole in the address space on the way to VRAM, and of no interest on the way
+ * back.
+ */
+static int
+nouveau_svm_copy(struct page **pages, struct drm_pagemap_addr *addr,
+		 unsigned long npages, bool to_vram)
+{
+	struct nouveau_svm_pagemap *np;
+	struct nouveau_svm_run *run;
+	struct nouveau_svm_ce *ce;
+	unsigned long i = 0;
+	unsigned int nr = 0;
+	int ret = 0;
+
+	while (i < npages && !pages[i])
+		i++;
+	if (i == npages)
+		return 0;
+
+	np = container_of(page_pgmap(pages[i]), struct nouveau_svm_pagemap, pagemap);
+	ce = np->svm->ce;
+
+	run = kvmalloc_array(min(npages, NOUVEAU_SVM_RUN_MAX), sizeof(*run),
+			     GFP_KERNEL);
+	if (!run)
+		return -ENOMEM;
+
+	while (i < npages && !ret) {
+		struct page *page = pages[i];
+		bool hole = !addr[i].addr && addr[i].dir == DMA_BIDIRECTIONAL;
+		unsigned int order;
+
+		if (!page || (hole && !to_vram)) {
+			i++;
+			continue;
+		}
+
+		order = hole ? folio_order(page_folio(page)) : addr[i].order;
+		nr = nouveau_svm_run_add(run, nr, nouveau_svm_page_vram(page),
+					 hole ? NOUVEAU_SVM_RUN_CLEAR : addr[i].addr,
+					 PAGE_SIZE << order);
+		i += 1UL << order;
+		ret = nouveau_svm_copy_flush(ce, to_vram, run, &nr, false);
+	}
+	if (!ret)
+		ret = nouveau_svm_copy_flush(ce, to_vram, run, &nr, true);
+
+	trace_nouveau_svm_copy(np->svm->drm->dev->dev, to_vram, npages, ret);
+	kvfree(run);
+	return ret;
+}
+
+static int
+nouveau_svm_devmem_op_to_vram(struct page **pages, struct drm_pagemap_addr *addr,
+			      unsigned long npages, struct dma_fence *pre)
+{
+	return nouveau_svm_copy(pages, addr, npages, true);
+}
+
+static int
+nouveau_svm_devmem_op_to_ram(struct page **pages, struct drm_pagemap_addr *addr,
+			     unsigned long npages, struct dma_fence *pre)
+{
+	return nouveau_svm_copy(pages, addr, npages, false);
+}
+
+static const struct drm_pagemap_devmem_ops nouveau_svm_devmem_ops = {
+	.devmem_release = nouveau_svm_devmem_op_release,
+	.populate_devmem_pfn = nouveau_svm_devmem_op_pfn,
+	.copy_to_devmem = nouveau_svm_devmem_op_to_vram,
+	.copy_to_ram = nouveau_svm_devmem_op_to_ram,
+};
+
+/* Returns a block whose buffer is reserved, so that nobody evicts it. */
+static struct nouveau_svm_devmem *
+nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
+		       unsigned long size, bool evict)
+{
+	struct nouveau_svm_dev *svm = np->svm;
+	struct nouveau_drm *drm = svm->drm;
+	struct ttm_operation_ctx ctx = {
+		.interruptible = evict,
+		.no_wait_gpu = !evict,
+		.gfp_retry_mayfail = true,
+	};
+	struct nouveau_svm_devmem *devmem;
+	int ret;
+
+	devmem = kzalloc_obj(*devmem);
+	if (!devmem)
+		return ERR_PTR(-ENOMEM);
+
+	ret = nouveau_bo_new_vram(&drm->client, size,
+				  evict ? 0 : TTM_PL_FLAG_DESIRED, &ctx,
+				  &devmem->bo);
+	if (ret)
+		goto err_free;
+
+	if (WARN_ON_ONCE(!IS_ALIGNED(devmem->bo->offset, size) ||
+			 devmem->bo->offset + size > np->size)) {
+		ret = -EINVAL;
+		goto err_bo;
+	}
+
+	drm_pagemap_devmem_init(&devmem->base, drm->dev->dev, mm,
+				&nouveau_svm_devmem_ops, &np->dpagemap, size,
+				NULL);
+	kref_init(&devmem->ref);
+	INIT_WORK(&devmem->free_work, nouveau_svm_devmem_free);
+	devmem->svm = svm;
+	devmem->bo->svm = devmem;
+	mmgrab(mm);
+	pm_runtime_get_noresume(drm->dev->dev);
+	atomic_inc(&svm->devmems);
+	return devmem;
+
+err_bo:
+	ttm_bo_unreserve(&devmem->bo->bo);
+	nouveau_bo_fini(devmem->bo);
+err_free:
+	kfree(devmem);
+	return ERR_PTR(ret);
+}
+
+static int
+nouveau_svm_populate_locked(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
+			    unsigned long start, unsigned long end, bool evict,
+			    unsigned long timeslice_ms)
+{
+	struct drm_pagemap_migrate_details details = {
+		.timeslice_ms = timeslice_ms,
+	};
+	struct nouveau_svm_devmem *devmem;
+	int idx, ret;
+
+	mmap_assert_locked(mm);
+	if (!drm_dev_enter(np->dpagemap.drm, &idx))
+		return -ENODEV;
+
+	/* Pairs with WRITE_ONCE() in nouveau_svm_dmem_evict_all(). */
+	if (READ_ONCE(np->svm->no_devmem) || nouveau_svm_ce_wedged(np->svm->ce)) {
+		ret = -ENODEV;
+		goto out;
+	}
+
+	devmem = nouveau_svm_devmem_new(np, mm, end - start, evict);
+	if (IS_ERR(devmem)) {
+		ret = PTR_ERR(devmem);
+		goto out;
+	}
+
+	/* Takes over the reference that the pages will hold. */
+	kref_get(&devmem->ref);
+	ret = drm_pagemap_migrate_to_devmem(&devmem->base, mm, start, end, &details);
+	ttm_bo_unreserve(&devmem->bo->bo);
+	nouveau_svm_devmem_put(devmem);
+	trace_nouveau_svm_migrate(np->svm->drm->dev->dev, mm, start, end, ret);
+out:
+	drm_dev_exit(idx);
+	return ret;
+}
+
+/**
+ * nouveau_svm_dmem_populate() - Move a range of an address space to VRAM
+ * @dpagemap: the device's pagemap
+ * @mm: the address space
+ * @start: first address
+ * @end: address after the last, so that the size is that of a block
+ * @evict: make room and wait for it, else take free VRAM only
+ *
+ * All of the range moves or nothing. Anonymous memory moves, and holes are
+ * filled with zeroes.
+ *
+ * Return: 0 if the range is in VRAM. -ENOSPC: no free VRAM. -EBUSY: a page is
+ * pinned, swapped out, not anonymous, or part of the range was in VRAM. -ENODEV:
+ * suspended, unplugged or wedged. Others as mm gives them.
+ */
+int
+nouveau_svm_dmem_populate(struct drm_pagemap *dpagemap, struct mm_struct *mm,
+			  unsigned long start, unsigned long end, bool evict)
+{
+	int ret;
+
+	if (!mmget_not_zero(mm))
+		return -EFAULT;
+	mmap_read_lock(mm);
+	ret = nouveau_svm_populate_locked(to_nouveau_svm_pagemap(dpagemap), mm,
+					  start, end, evict, 0);
+	mmap_read_unlock(mm);
+	mmput(mm);
+	return ret;
+}
+
+/* Eviction. */
+
+/*
+ * Bring a block back whose owner mm is gone, but not all of its users: a forked
+ * child has its pages. drm_pagemap_evict_to_ram() wants the owner alive.
+ */
+static int
+nouveau_svm_devmem_evict_orphan(struct nouveau_svm_devmem *devmem)
+{
+	struct device *dev = devmem->base.dev;
+	unsigned long npages = devmem->base.size >> PAGE_SHIFT, i;
+	struct drm_pagemap_addr *addr;
+	unsigned long *src, *dst;
+	struct page **pages;
+	int ret;
+
+	src = kvcalloc(npages, sizeof(*src), GFP_KERNEL);
+	dst = kvcalloc(npages, sizeof(*dst), GFP_KERNEL);
+	addr = kvcalloc(npages, sizeof(*addr), GFP_KERNEL);
+	pages = kvcalloc(npages, sizeof(*pages), GFP_KERNEL);
+	ret = -ENOMEM;
+	if (!src || !dst || !addr || !pages)
+		goto out;
+
+	nouveau_svm_devmem_op_pfn(&devmem->base, npages, src);
+	ret = migrate_device_pfns(src, npages);
+	if (ret)
+		goto out;
+
+	for (i = 0; i < npages && !ret;) {
+		struct page *page = migrate_pfn_to_page(src[i]);
+		struct folio *folio, *new;
+		unsigned int order = 0;
+		dma_addr_t dma;
+
+		if (!page || !(src[i] & MIGRATE_PFN_MIGRATE))
+			goto next;
+
+		folio = page_folio(page);
+		if (src[i] & MIGRATE_PFN_COMPOUND)
+			order = folio_order(folio);
+		if ((unsigned long)folio_zone_device_data(folio) &
+		    DRM_PAGEMAP_ZDD_FLAG_MIGRATED)
+			goto next;
+
+		new = folio_alloc(GFP_HIGHUSER | __GFP_NOWARN, order);
+		if (!new) {
+			ret = -ENOMEM;
+			break;
+		}
+		folio_lock(new);
+		dst[i] = migrate_pfn(folio_pfn(new));
+		if (order)
+			dst[i] |= MIGRATE_PFN_COMPOUND;
+
+		dma = dma_map_page(dev, folio_page(new, 0), 0, PAGE_SIZE << order,
+				   DMA_FROM_DEVICE);
+		if (dma_mapping_error(dev, dma)) {
+			ret = -EFAULT;
+			break;
+		}
+		addr[i] = drm_pagemap_addr_encode(dma, DRM_INTERCONNECT_SYSTEM,
+						  order, DMA_FROM_DEVICE);
+		pages[i] = page;
+next:
+		i += 1UL << order;
+	}
+
+	if (!ret)
+		ret = nouveau_svm_copy(pages, addr, npages, false);
+
+	for (i = 0; i < npages; i++) {
+		struct folio *new;
+
+		if (addr[i].dir)
+			dma_unmap_page(dev, addr[i].addr,
+				       PAGE_SIZE << addr[i].order, DMA_FROM_DEVICE);
+		if (!ret || !dst[i])
+			continue;
+
+		new = page_folio(migrate_pfn_to_page(dst[i]));
+		folio_unlock(new);
+		folio_put(new);
+		dst[i] = 0;
+	}
+
+	migrate_device_pages(src, dst, npages);
+	migrate_device_finalize(src, dst, npages);
+	if (!ret && !completion_done(&devmem->base.detached))
+		ret = -EBUSY;
+out:
+	kvfree(pages);
+	kvfree(addr);
+	kvfree(dst);
+	kvfree(src);
+	return ret;
+}
+
+/**
+ * nouveau_svm_devmem_evict() - Bring all pages of a block back to RAM
+ * @devmem: the block, its buffer reserved
+ *
+ * For TTM. Knows no address space, takes no mmap_lock.
+ *
+ * Return: 0 if no page is left, -ENOSPC if some are, so that TTM looks for
+ * another buffer.
+ */
+int
+nouveau_svm_devmem_evict(struct nouveau_svm_devmem *devmem)
+{
+	struct drm_device *drm = devmem->base.dpagemap->drm;
+	int idx, ret;
+
+	if (!drm_dev_enter(drm, &idx))
+		return -ENODEV;
+
+	ret = drm_pagemap_evict_to_ram(&devmem->base);
+	if (ret == -EFAULT)
+		ret = nouveau_svm_devmem_evict_orphan(devmem);
+	trace_nouveau_svm_evict(drm->dev, devmem->base.mm, devmem->base.size, ret);
+	if (!ret)
+		nouveau_svm_count(devmem->svm, NOUVEAU_SVM_STAT_EVICT, 1);
+
+	drm_dev_exit(idx);
+	return ret ? -ENOSPC : 0;
+}
+
+/**
+ * nouveau_svm_dmem_evict_all() - Bring back what is in VRAM, and keep it there
+ * @svm: the device
+ *
+ * No block is made from now on until &nouveau_svm_dev.no_devmem is false again.
+ *
+ * Return: 0, or -EBUSY if data is still in VRAM.
+ */
+int
+nouveau_svm_dmem_evict_all(struct nouveau_svm_dev *svm)
+{
+	struct ttm_device *bdev = &svm->drm->ttm.bdev;
+	int try;
+
+	/* Pairs with READ_ONCE() in nouveau_svm_populate_locked(). */
+	WRITE_ONCE(svm->no_devmem, true);
+	for (try = 0; try < 3 && atomic_read(&svm->devmems); try++) {
+		ttm_resource_manager_evict_all(bdev, ttm_manager_type(bdev, TTM_PL_VRAM));
+		wait_var_event_timeout(&svm->devmems,
+				       !atomic_read(&svm->devmems), HZ);
+	}
+
+	return atomic_read(&svm->devmems) ? -EBUSY : 0;
+}
+
+/* The pagemap. */
+
+static struct drm_pagemap_addr
+nouveau_svm_dmem_device_map(struct drm_pagemap *dpagemap, struct device *dev,
+			    struct page *page, unsigned int order,
+			    enum dma_data_direction dir)
+{
+	dma_addr_t addr = DMA_MAPPING_ERROR;
+
+	/* The owner is not shared, so nobody else sees the page. */
+	if (!WARN_ON_ONCE(dev != dpagemap->drm->dev))
+		addr = nouveau_svm_page_vram(page);
+
+	return drm_pagemap_addr_encode(addr, NOUVEAU_SVM_INTERCONNECT_VRAM,
+				       order, dir);
+}
+
+static int
+nouveau_svm_dmem_populate_mm(struct drm_pagemap *dpagemap, unsigned long start,
+			     unsigned long end, struct mm_struct *mm,
+			     unsigned long timeslice_ms)
+{
+	return nouveau_svm_populate_locked(to_nouveau_svm_pagemap(dpagemap), mm,
+					   start, end, false, timeslice_ms);
+}
+
+static void
+nouveau_svm_dmem_destroy_work(struct work_struct *work)
+{
+	struct nouveau_svm_pagemap *np =
+		container_of(work, struct nouveau_svm_pagemap, destroy_work);
+
+	memunmap_pages(&np->pagemap);
+	release_mem_region(np->pagemap.range.start, range_len(&np->pagemap.range));
+	drm_pagemap_release_owner(&np->peer);
+	kfree(np);
+}
+
+static void
+nouveau_svm_dmem_destroy(struct drm_pagemap *dpagemap, bool atomic)
+{
+	struct nouveau_svm_pagemap *np = to_nouveau_svm_pagemap(dpagemap);
+
+	/* The shrinker comes with @atomic, while the device is there. */
+	if (atomic)
+		queue_work(np->svm->free_wq, &np->destroy_work);
+	else
+		nouveau_svm_dmem_destroy_work(&np->destroy_work);
+}
+
+static const struct drm_pagemap_ops nouveau_svm_dpagemap_ops = {
+	.device_map = nouveau_svm_dmem_device_map,
+	.populate_mm = nouveau_svm_dmem_populate_mm,
+	.destroy = nouveau_svm_dmem_destroy,
+};
+
+/*
+ * The CPU touches a page in VRAM. mmap_lock and the folio are held, and nothing
+ * here takes more than the copy engine's leaf lock.
+ */
+static vm_fault_t
+nouveau_svm_dmem_to_ram(struct vm_fault *vmf)
+{
+	struct nouveau_svm_pagemap *np =
+		container_of(page_pgmap(vmf->page), struct nouveau_svm_pagemap,
+			     pagemap);
+	struct nouveau_svm_dev *svm;
+	vm_fault_t ret;
+	u64 errors;
+	int idx, try;
+
+	/* Unplugged: the data is gone, and so is everything behind np->svm. */
+	if (!drm_dev_enter(np->dpagemap.drm, &idx))
+		return VM_FAULT_SIGBUS;
+
+	svm = np->svm;
+	for (try = 0; try < 2; try++) {
+		errors = atomic64_read(&svm->stat[NOUVEAU_SVM_STAT_COPY_ERROR]);
+		ret = np->core->migrate_to_ram(vmf);
+		if (!(ret & VM_FAULT_SIGBUS))
+			break;
+
+		/* The core says SIGBUS for everything. Was it a copy? */
+		if (errors != atomic64_read(&svm->stat[NOUVEAU_SVM_STAT_COPY_ERROR]))
+			break;
+		ret = VM_FAULT_OOM;
+		schedule_timeout_uninterruptible(HZ / 100 + 1);
+	}
+	trace_nouveau_svm_cpu_fault(np->dpagemap.drm->dev, vmf->vma->vm_mm,
+				    vmf->address, (__force u32)ret);
+	drm_dev_exit(idx);
+	return ret;
+}
+
+/* Devices do not reach each other's VRAM. */
+static bool
+nouveau_svm_has_interconnect(struct drm_pagemap_peer *a, struct drm_pagemap_peer *b)
+{
+	return a == b;
+}
+
+static struct nouveau_svm_pagemap *
+nouveau_svm_pagemap_new(struct nouveau_svm_dev *svm)
+{
+	struct nouveau_drm *drm = svm->drm;
+	struct nouveau_svm_pagemap *np;
+	struct resource *res;
+	void *ptr;
+	int ret;
+
+	np = kzalloc_obj(*np);
+	if (!np)
+		return ERR_PTR(-ENOMEM);
+
+	INIT_WORK(&np->destroy_work, nouveau_svm_dmem_destroy_work);
+	np->svm = svm;
+	np->size = drm->client.device.info.ram_size;
+	np->core = drm_pagemap_pagemap_ops_get();
+	np->ops = *np->core;
+	np->ops.migrate_to_ram = nouveau_svm_dmem_to_ram;
+
+	res = request_free_mem_region(&iomem_resource, np->size, "nouveau-svm");
+	if (IS_ERR(res)) {
+		ret = PTR_ERR(res);
+		goto err_free;
+	}
+
+	ret = drm_pagemap_acquire_owner(&np->peer, &nouveau_svm_owner_list,
+					nouveau_svm_has_interconnect);
+	if (ret)
+		goto err_region;
+
+	np->base = res->start;
+	np->pagemap.type = MEMORY_DEVICE_PRIVATE;
+	np->pagemap.range.start = res->start;
+	np->pagemap.range.end = res->end;
+	np->pagemap.nr_range = 1;
+	np->pagemap.owner = np->peer.owner;
+	np->pagemap.ops = &np->ops;
+
+	/* Not devm_: pages may outlive the driver's hold on the device. */
+	ptr = memremap_pages(&np->pagemap, dev_to_node(drm->dev->dev));
+	if (IS_ERR(ptr)) {
+		ret = PTR_ERR(ptr);
+		goto err_owner;
+	}
+
+	ret = drm_pagemap_init(&np->dpagemap, &np->pagemap, drm->dev,
+			       &nouveau_svm_dpagemap_ops);
+	if (ret)
+		goto err_unmap;
+
+	return np;
+
+err_unmap:
+	memunmap_pages(&np->pagemap);
+err_owner:
+	drm_pagemap_release_owner(&np->peer);
+err_region:
+	release_mem_region(res->start, resource_size(res));
+err_free:
+	kfree(np);
+	return ERR_PTR(ret);
+}
+
+/**
+ * nouveau_svm_dmem_get() - Get the pagemap of a device
+ * @svm: the device
+ *
+ * Makes it for the first user, or takes it back from the shrinker.
+ *
+ * Return: a reference, to be put with drm_pagemap_put(). -ENODEV: the device has
+ * no copy engine for it. Other error pointers as memory or address space run out.
+ */
+struct drm_pagemap *
+nouveau_svm_dmem_get(struct nouveau_svm_dev *svm)
+{
+	struct drm_pagemap *dpagemap;
+	struct nouveau_svm_pagemap *np;
+	int ret;
+
+	if (!svm->ce)
+		return ERR_PTR(-ENODEV);
+
+	ret = drm_pagemap_cache_lock_lookup(svm->cache);
+	if (ret)
+		return ERR_PTR(ret);
+
+	dpagemap = drm_pagemap_get_from_cache(svm->cache);
+	if (!dpagemap) {
+		np = nouveau_svm_pagemap_new(svm);
+		if (IS_ERR(np)) {
+			dpagemap = ERR_CAST(np);
+		} else {
+			dpagemap = &np->dpagemap;
+			drm_pagemap_cache_set_pagemap(svm->cache, dpagemap);
+		}
+	}
+
+	drm_pagemap_cache_unlock_lookup(svm->cache);
+	return dpagemap;
+}
+
+/**
+ * nouveau_svm_dmem_init() - Prepare for device memory
+ * @svm: the device
+ *
+ * Return: 0, or a negative errno: then memory is mapped in place only.
+ */
+int
+nouveau_svm_dmem_init(struct nouveau_svm_dev *svm)
+{
+	struct drm_device *ddev = svm->drm->dev;
+
+	svm->shrinker = drm_pagemap_shrinker_create_devm(ddev);
+	if (IS_ERR(svm->shrinker))
+		return PTR_ERR(svm->shrinker);
+
+	svm->cache = drm_pagemap_cache_create_devm(svm->shrinker);
+	if (IS_ERR(svm->cache))
+		return PTR_ERR(svm->cache);
+
+	svm->ce = nouveau_svm_ce_new(svm);
+	if (IS_ERR(svm->ce)) {
+		int ret = PTR_ERR(svm->ce);
+
+		svm->ce = NULL;
+		return ret;
+	}
+
+	return 0;
+}
+
+/**
+ * nouveau_svm_dmem_fini() - Undo nouveau_svm_dmem_init()
+ * @svm: the device, all address spaces closed and drm_dev_unplug() done
+ */
+void
+nouveau_svm_dmem_fini(struct nouveau_svm_dev *svm)
+{
+	nouveau_svm_ce_del(&svm->ce);
+}

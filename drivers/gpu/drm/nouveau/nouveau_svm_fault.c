@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * DOC: GPU faults
+ *
+ * Shaders wait at an access that the MMU could not translate, and go on when the
+ * accesses are replayed. The fault buffer, a ring in BAR2, says which accesses
+ * those are.
+ *
+ * One work item of a device takes entries from the ring and puts each into the
+ * queue of the address space that it belongs to, unless its page waits there
+ * already. One work item of each address space takes what is in its queue as one
+ * batch, resolves it, and sends one replay. So a slow fault of one address space
+ * does not hold another's.
+ *
+ * A replay is for all: accesses of others that are not resolved yet fault again,
+ * and are found in the queue, or found resolved when their turn comes. That is
+ * also why an entry may be dropped when a queue or the ring is full: the replay
+ * that follows brings it back.
+ *
+ * A fault that cannot be resolved is cancelled, which lets the shader drain, and
+ * its channel is killed. The reason is in the kernel log and in the address
+ * space's record.
+ *
+ * What this file owns: the fault buffer, the list of channels' instance blocks,
+ * and the queues. An entry of that list holds no reference: whoever drops a
+ * channel or closes an address space takes it off first. A lookup takes a
+ * reference to the address space before it leaves the lock.
+ *
+ * Lock order: &nouveau_svm_vm.lock is outermost, held during service.
+ * &nouveau_svm_dev.inst_lock and &nouveau_svm_vm.queue.lock are leaves and not
+ * nested.
+ *
+ * Not known to be so on other hardware than Pascal: the replay form.
+ */
+#include "nouveau_svm_core.h"
+#include "nouveau_svm_vm.h"
+#include "nouveau_svm_trace.h"
+#include "nouveau_drv.h"
+
+#include <linux/bitfield.h>
+#include <linux/delay.h>
+#include <linux/sort.h>
+
+#include <nvif/class.h>
+#include <nvif/clb069.h>
+#include <nvif/ifc00d.h>
+
+/* Size and layout of an entry: MaxwellFaultBufferA, hwref dev_fault. */
+#define NOUVEAU_SVM_ENTRY_SIZE		0x20
+#define NOUVEAU_SVM_ENTRY_INST_LO	0x00
+#define NOUVEAU_SVM_ENTRY_INST_HI	0x04
+#define NOUVEAU_SVM_ENTRY_ADDR_LO	0x08
+#define NOUVEAU_SVM_ENTRY_ADDR_HI	0x0c
+#define NOUVEAU_SVM_ENTRY_TIME_LO	0x10
+#define NOUVEAU_SVM_ENTRY_TIME_HI	0x14
+#define NOUVEAU_SVM_ENTRY_ENGINE	0x18
+#define NOUVEAU_SVM_ENTRY_INFO		0x1c
+#define   NOUVEAU_SVM_INFO_VALID	BIT(31)
+#define   NOUVEAU_SVM_INFO_GPC		GENMASK(28, 24)
+#define   NOUVEAU_SVM_INFO_HUB		BIT(20)
+#define   NOUVEAU_SVM_INFO_ACCESS	GENMASK(19, 16)
+#define   NOUVEAU_SVM_INFO_CLIENT	GENMASK(14, 8)
+#define   NOUVEAU_SVM_INFO_REASON	GENMASK(4, 0)
+
+/* GET and PUT. The flag is Volta's, and reads as zero before. */
+#define NOUVEAU_SVM_PTR_INDEX		GENMASK(19, 0)
+#define NOUVEAU_SVM_PTR_OVERFLOW	BIT(31)
+
+/* Entries taken before others get a chance. */
+#define NOUVEAU_SVM_DRAIN_MAX		256
+/* PUT runs ahead of the entry: wait that long, and come back that often. */
+#define NOUVEAU_SVM_VALID_US		100
+#define NOUVEAU_SVM_LATE_MAX		100
+
+/* Batches in a row that had nothing to do on the same page. */
+#define NOUVEAU_SVM_STORM_SLOW		64
+#define NOUVEAU_SVM_STORM_MAX		1000
+
+/**
+ * struct nouveau_svm_inst - A channel that uses an address space
+ */
+struct nouveau_svm_inst {
+	/** @head: in &nouveau_svm_dev.insts */
+	struct list_head head;
+	/** @inst: address of its instance block */
+	u64 inst;
+	/** @vm: the address space, no reference */
+	struct nouveau_svm_vm *vm;
+};
+
+/* Channels. */
+
+static struct nouveau_svm_vm *
+nouveau_svm_inst_lookup(struct nouveau_svm_dev *svm, u64 addr)
+{
+	struct nouveau_svm_vm *vm = NULL;
+	struct nouveau_svm_inst *inst;
+
+	addr &= ~0xfffULL;
+	spin_lock(&svm->inst_lock);
+	list_for_each_entry(inst, &svm->insts, head) {
+		if (inst->inst == addr) {
+			vm = inst->vm;
+			kref_get(&vm->ref);
+			break;
+		}
+	}
+	spin_unlock(&svm->inst_lock);
+	return vm;
+}
+
+/**
+ * nouveau_svm_inst_join() - A channel starts to use an address space
+ * @vm: the address space, may be NULL
+ * @addr: address of the channel's instance block
+ *
+ * Return: 0 or -ENOMEM. -ENODEV if it is closed.
+ */
+int
+nouveau_svm_inst_join(struct nouveau_svm_vm *vm, u64 addr)
+{
+	struct nouveau_svm_inst *inst;
+
+	if (!vm)
+		return 0;
+	if (!vm->svm)
+		return -ENODEV;
+
+	inst = kzalloc_obj(*inst);
+	if (!inst)
+		return -ENOMEM;
+	inst->vm = vm;
+	inst->inst = addr & ~0xfffULL;
+
+	spin_lock(&vm->svm->inst_lock);
+	list_add(&inst->head, &vm->svm->insts);
+	spin_unlock(&vm->svm->inst_lock);
+	return 0;
+}
+
+/**
+ * nouveau_svm_inst_part() - A channel ends to use an address space
+ * @vm: the address space, may be NULL
+ * @addr: address of the channel's instance block
+ */
+void
+nouveau_svm_inst_part(struct nouveau_svm_vm *vm, u64 addr)
+{
+	struct nouveau_svm_inst *inst, *next;
+	struct nouveau_svm_dev *svm;
+
+	/* Closing drops them all. */
+	if (!vm || !vm->svm)
+		return;
+
+	svm = vm->svm;
+	addr &= ~0xfffULL;
+	spin_lock(&svm->inst_lock);
+	list_for_each_entry_safe(inst, next, &svm->insts, head) {
+		if (inst->inst == addr) {
+			list_del(&inst->head);
+			kfree(inst);
+		}
+	}
+	spin_unlock(&svm->inst_lock);
+}
+
+/**
+ * nouveau_svm_inst_drop() - All channels of an address space end to use it
+ * @svm: the device
+ * @vm: the address space
+ */
+void
+nouveau_svm_inst_drop(struct nouveau_svm_dev *svm, struct nouveau_svm_vm *vm)
+{
+	struct nouveau_svm_inst *inst, *next;
+
+	spin_lock(&svm->inst_lock);
+	list_for_each_entry_safe(inst, next, &svm->insts, head) {
+		if (inst->vm == vm) {
+			list_del(&inst->head);
+			kfree(inst);
+		}
+	}
+	spin_unlock(&svm->inst_lock);
+}
+
+/* Replay and cancel. */
+
+static void
+nouveau_svm_replay(struct nouveau_svm_dev *svm)
+{
+	struct gp100_vmm_fault_replay_vn args = {};
+
+	WARN_ON(nvif_object_mthd(&svm->drm->client.vmm.vmm.object,
+				 GP100_VMM_VN_FAULT_REPLAY, &args, sizeof(args)));
+	nouveau_svm_count(svm, NOUVEAU_SVM_STAT_REPLAY, 1);
+}
+
+static void
+nouveau_svm_cancel(struct nouveau_svm_dev *svm, const struct nouveau_svm_fault *fault,
+		   int error)
+{
+	struct gp100_vmm_fault_cancel_v0 args = {
+		.hub = fault->hub,
+		.gpc = fault->gpc,
+		.client = fault->client,
+		.inst = fault->inst,
+	};
+
+	NV_WARN(svm->drm,
+		"svm: fault at %016llx cancelled: access %u reason %u inst %010llx: %pe\n",
+		fault->addr, fault->access, fault->reason, fault->inst,
+		ERR_PTR(error));
+	WARN_ON(nvif_object_mthd(&svm->drm->client.vmm.vmm.object,
+				 GP100_VMM_VN_FAULT_CANCEL, &args, sizeof(args)));
+	nouveau_svm_count(svm, NOUVEAU_SVM_STAT_CANCEL, 1);
+}
+
+/* Service. */
+
+/* The strongest access comes first on a page, and implies the others. */
+static unsigned int
+nouveau_svm_access_rank(u8 access)
+{
+	switch (access) {
+	case NOUVEAU_SVM_ACCESS_PREFETCH:
+		return 0;
+	case NOUVEAU_SVM_ACCESS_READ:
+		return 1;
+	case NOUVEAU_SVM_ACCESS_WRITE:
+		return 2;
+	default:
+		return 3;
+	}
+}
+
+static int
+nouveau_svm_fault_cmp(const void *a, const void *b)
+{
+	const struct nouveau_svm_fault *fa = a, *fb = b;
+
+	if (fa->addr != fb->addr)
+		return fa->addr < fb->addr ? -1 : 1;
+	return 0;
+}
+
+/*
+ * Shaders that get nothing done: the page is mapped, and they fault on it again
+ * and again. Slow down, and give up at last.
+ */
+static int
+nouveau_svm_storm(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fault,
+		  bool spurious)
+{
+	if (!spurious || fault->addr != vm->storm_addr) {
+		vm->storm_addr = fault->addr;
+		vm->storm = 0;
+		return 0;
+	}
+
+	if (++vm->storm >= NOUVEAU_SVM_STORM_MAX)
+		return -ETIMEDOUT;
+	if (vm->storm >= NOUVEAU_SVM_STORM_SLOW)
+		usleep_range(1000, 8000);
+	return 0;
+}
+
+static void
+nouveau_svm_record(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fault,
+		   int error)
+{
+	struct nouveau_svm_record *record =
+		&vm->record[vm->records++ % NOUVEAU_SVM_RECORD_MAX];
+
+	lockdep_assert_held(&vm->lock);
+	record->fault = *fault;
+	record->error = error;
+}
+
+/**
+ * nouveau_svm_fault_service() - Resolve the faults of an address space
+ * @work: &nouveau_svm_vm.work
+ */
+void
+nouveau_svm_fault_service(struct work_struct *work)
+{
+	struct nouveau_svm_vm *vm = container_of(work, struct nouveau_svm_vm, work);
+	struct nouveau_svm_fault *batch = vm->batch;
+	unsigned int nr, i, replay = 0, spurious_nr = 0;
+
+	spin_lock(&vm->queue.lock);
+	nr = vm->queue.nr;
+	memcpy(batch, vm->queue.fault, nr * sizeof(*batch));
+	vm->queue.nr = 0;
+	spin_unlock(&vm->queue.lock);
+	if (!nr)
+		return;
+
+	sort(batch, nr, sizeof(*batch), nouveau_svm_fault_cmp, NULL);
+
+	mutex_lock(&vm->lock);
+	for (i = 0; i < nr; i++) {
+		bool spurious = false;
+		int ret;
+
+		ret = nouveau_svm_vm_fault(vm, batch[i].addr, batch[i].access, &spurious);
+		spurious_nr += spurious;
+		if (!ret && nr == 1)
+			ret = nouveau_svm_storm(vm, &batch[i], spurious);
+		/* What nobody waits for may fail. */
+		if (ret && batch[i].access == NOUVEAU_SVM_ACCESS_PREFETCH)
+			ret = 0;
+		/* Memory is short, or did not hold still: they will be back. */
+		if (ret == -ENOMEM || ret == -EBUSY || ret == -EAGAIN) {
+			ret = nouveau_svm_storm(vm, &batch[i], true);
+			cond_resched();
+		}
+		trace_nouveau_svm_fault(vm, &batch[i], spurious, ret);
+
+		if (ret) {
+			nouveau_svm_record(vm, &batch[i], ret);
+			nouveau_svm_cancel(vm->svm, &batch[i], ret);
+		} else {
+			replay++;
+		}
+	}
+	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_BATCH, 1);
+	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_SPURIOUS, spurious_nr);
+	mutex_unlock(&vm->lock);
+
+	if (replay) {
+		trace_nouveau_svm_replay(vm, replay);
+		nouveau_svm_replay(vm->svm);
+	}
+}
+
+/* Put a fault into a queue, unless the page waits there. */
+static void
+nouveau_svm_fault_queue(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fault)
+{
+	struct nouveau_svm_dev *svm = vm->svm;
+	unsigned int i;
+
+	spin_lock(&vm->queue.lock);
+	if (vm->queue.closed)
+		goto unlock;
+
+	for (i = 0; i < vm->queue.nr; i++) {
+		if (vm->queue.fault[i].addr != fault->addr)
+			continue;
+		if (nouveau_svm_access_rank(vm->queue.fault[i].access) <
+		    nouveau_svm_access_rank(fault->access))
+			vm->queue.fault[i] = *fault;
+		nouveau_svm_count(svm, NOUVEAU_SVM_STAT_DUP, 1);
+		goto unlock;
+	}
+
+	/* If it is full, a replay will follow and bring this one back. */
+	if (i < NOUVEAU_SVM_QUEUE_MAX)
+		vm->queue.fault[vm->queue.nr++] = *fault;
+	queue_work(svm->wq, &vm->work);
+unlock:
+	spin_unlock(&vm->queue.lock);
+}
+
+/* The fault buffer. */
+
+static bool
+nouveau_svm_fault_read(struct nouveau_svm_dev *svm, u32 index,
+		       struct nouveau_svm_fault *fault)
+{
+	struct nvif_object *object = &svm->fault.object;
+	u32 entry = index * NOUVEAU_SVM_ENTRY_SIZE;
+	unsigned int us;
+	u32 info;
+
+	/* PUT may be there before the entry is. */
+	for (us = 0; us < NOUVEAU_SVM_VALID_US; us++) {
+		info = nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_INFO);
+		if (info & NOUVEAU_SVM_INFO_VALID)
+			break;
+		udelay(1);
+	}
+	if (!(info & NOUVEAU_SVM_INFO_VALID))
+		return false;
+
+	fault->inst = nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_INST_LO) |
+		      (u64)nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_INST_HI) << 32;
+	fault->addr = (nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_ADDR_LO) |
+		       (u64)nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_ADDR_HI) << 32) &
+		      PAGE_MASK;
+	fault->time = nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_TIME_LO) |
+		      (u64)nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_TIME_HI) << 32;
+	fault->engine = nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_ENGINE);
+	fault->gpc = FIELD_GET(NOUVEAU_SVM_INFO_GPC, info);
+	fault->hub = FIELD_GET(NOUVEAU_SVM_INFO_HUB, info);
+	fault->access = FIELD_GET(NOUVEAU_SVM_INFO_ACCESS, info);
+	fault->client = FIELD_GET(NOUVEAU_SVM_INFO_CLIENT, info);
+	fault->reason = FIELD_GET(NOUVEAU_SVM_INFO_REASON, info);
+
+	/* The next lap must not take this one for its own. */
+	nvif_wr32(object, entry + NOUVEAU_SVM_ENTRY_INFO,
+		  info & ~NOUVEAU_SVM_INFO_VALID);
+	return true;
+}
+
+static void
+nouveau_svm_fault_drain(struct work_struct *work)
+{
+	struct nouveau_svm_dev *svm =
+		container_of(to_delayed_work(work), struct nouveau_svm_dev, fault.work);
+	struct nvif_object *device = &svm->drm->client.device.object;
+	unsigned int nr = 0, again = 0;
+	u32 get, put, raw;
+	bool late = false;
+
+	raw = nvif_rd32(device, svm->fault.putaddr);
+	put = raw & NOUVEAU_SVM_PTR_INDEX;
+	get = nvif_rd32(device, svm->fault.getaddr) & NOUVEAU_SVM_PTR_INDEX;
+	/* All ones: it has fallen off the bus. */
+	if (raw == ~0U || get >= svm->fault.entries || put >= svm->fault.entries)
+		return;
+
+	while (get != put && nr < NOUVEAU_SVM_DRAIN_MAX) {
+		struct nouveau_svm_fault fault;
+		struct nouveau_svm_vm *vm;
+
+		if (!nouveau_svm_fault_read(svm, get, &fault)) {
+			late = ++svm->fault.late < NOUVEAU_SVM_LATE_MAX;
+			if (late)
+				break;
+			/* It will not come. Replays bring back what it was. */
+			NV_WARN(svm->drm, "svm: fault entry %u is not valid\n", get);
+			goto next;
+		}
+
+		vm = nouveau_svm_inst_lookup(svm, fault.inst);
+		if (vm) {
+			nouveau_svm_fault_queue(vm, &fault);
+			nouveau_svm_vm_put(vm);
+		} else {
+			nouveau_svm_cancel(svm, &fault, -ENOENT);
+		}
+next:
+		svm->fault.late = 0;
+		if (++get == svm->fault.entries)
+			get = 0;
+		nr++;
+	}
+
+	if (nr) {
+		nouveau_svm_count(svm, NOUVEAU_SVM_STAT_FAULT, nr);
+		nvif_wr32(device, svm->fault.getaddr, get);
+	}
+	if (raw & NOUVEAU_SVM_PTR_OVERFLOW) {
+		/* A write of its own, after GET made room. */
+		nouveau_svm_count(svm, NOUVEAU_SVM_STAT_OVERFLOW, 1);
+		nvif_wr32(device, svm->fault.getaddr, get | NOUVEAU_SVM_PTR_OVERFLOW);
+		/* What was dropped is reported again after a replay. */
+		nouveau_svm_replay(svm);
+	}
+
+	if (late)
+		again = 1;
+	if (late || get != put || raw & NOUVEAU_SVM_PTR_OVERFLOW)
+		queue_delayed_work(svm->wq, &svm->fault.work, again);
+}
+
+static int
+nouveau_svm_fault_event(struct nvif_event *event, void *argv, u32 argc)
+{
+	struct nouveau_svm_dev *svm =
+		container_of(event, struct nouveau_svm_dev, fault.notify);
+
+	mod_delayed_work(svm->wq, &svm->fault.work, 0);
+	return NVIF_EVENT_KEEP;
+}
+
+/**
+ * nouveau_svm_fault_allow() - Start to take faults
+ * @svm: the device
+ *
+ * Return: 0 or a negative errno.
+ */
+int
+nouveau_svm_fault_allow(struct nouveau_svm_dev *svm)
+{
+	int ret = nvif_event_allow(&svm->fault.notify);
+
+	/* There may be some from before. */
+	if (!ret)
+		mod_delayed_work(svm->wq, &svm->fault.work, 0);
+	return ret;
+}
+
+/**
+ * nouveau_svm_fault_block() - Take no more faults, and finish those in service
+ * @svm: the device
+ */
+void
+nouveau_svm_fault_block(struct nouveau_svm_dev *svm)
+{
+	nvif_event_block(&svm->fault.notify);
+	cancel_delayed_work_sync(&svm->fault.work);
+	flush_workqueue(svm->wq);
+}
+
+/**
+ * nouveau_svm_fault_init() - Take over the fault buffer
+ * @svm: the device
+ *
+ * Return: 0, -ENODEV if there is none, or another negative errno.
+ */
+int
+nouveau_svm_fault_init(struct nouveau_svm_dev *svm)
+{
+	static const struct nvif_mclass buffers[] = {
+		{ MAXWELL_FAULT_BUFFER_A, 0 },
+		{}
+	};
+	struct nvif_object *device = &svm->drm->client.device.object;
+	struct nvif_clb069_v0 args = {};
+	int ret;
+
+	INIT_DELAYED_WORK(&svm->fault.work, nouveau_svm_fault_drain);
+
+	ret = nvif_mclass(device, buffers);
+	if (ret < 0)
+		return -ENODEV;
+
+	ret = nvif_object_ctor(device, "svmFaultBuffer", 0, buffers[ret].oclass,
+			       &args, sizeof(args), &svm->fault.object);
+	if (ret)
+		return ret;
+
+	svm->fault.entries = args.entries;
+	svm->fault.getaddr = args.get;
+	svm->fault.putaddr = args.put;
+	ret = nvif_object_map(&svm->fault.object, NULL, 0);
+	if (ret)
+		goto err;
+
+	ret = nvif_event_ctor(&svm->fault.object, "svmFault", 0,
+			      nouveau_svm_fault_event, true, NULL, 0,
+			      &svm->fault.notify);
+	if (ret)
+		goto err;
+
+	ret = nouveau_svm_fault_allow(svm);
+	if (ret)
+		goto err;
+
+	return 0;
+
+err:
+	nouveau_svm_fault_fini(svm);
+	return ret;
+}
+
+/**
+ * nouveau_svm_fault_fini() - Give the fault buffer back
+ * @svm: the device
+ */
+void
+nouveau_svm_fault_fini(struct nouveau_svm_dev *svm)
+{
+	if (!nvif_object_constructed(&svm->fault.object))
+		return;
+
+	nouveau_svm_fault_block(svm);
+	nvif_event_dtor(&svm->fault.notify);
+	nvif_object_dtor(&svm->fault.object);
+}

@@ -1,0 +1,951 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * DOC: Address spaces
+ *
+ * A &struct nouveau_svm_vm mirrors the address space of a process into one of the
+ * GPU: drm_gpusvm cuts it into ranges of 2 MiB, 64 KiB and 4 KiB, tells where the
+ * memory of a range is, and when that ceases to be true.
+ *
+ * Life of a range: a GPU fault or a prefetch finds or makes it, moves its memory
+ * to VRAM or not, asks where it is, takes references to page tables of the right
+ * kind, and writes leaves, under the notifier lock and only if nothing changed
+ * meanwhile. A notification clears the leaves, invalidates the TLB once, and
+ * gives up the DMA mapping, in this order. The range stays, to be mapped again,
+ * until its addresses are unmapped: then it is collected.
+ *
+ * What this file owns: ranges, leaves, and references to page tables. References:
+ * the owner of the address space and each range hold the &struct nouveau_svm_vm;
+ * that holds the mm_struct, not its users, and the pagemap. A page holds nothing
+ * of this file.
+ *
+ * Lock order, outermost first:
+ *
+ * 1. &nouveau_svm_vm.lock, drm_gpusvm's driver lock. Never in a notifier, never
+ *    with mmap_lock held.
+ * 2. mmap_lock, reservations, folio locks (see nouveau_svm_dmem.c).
+ * 3. The notifier lock of drm_gpusvm. Reclaim takes it: below it nothing
+ *    allocates, waits for a fence, or takes a lock under which somebody does.
+ * 4. The locks of nvkm/subdev/mmu/vmmpfn.c; &nouveau_svm_vm.gc_lock.
+ *
+ * Failure: service of a fault never waits for work of users, and takes only VRAM
+ * that is free. If memory cannot move it is mapped where it is. If that fails
+ * too, the caller cancels the fault.
+ */
+#include "nouveau_svm_vm.h"
+#include "nouveau_svm_dmem.h"
+#include "nouveau_svm_trace.h"
+#include "nouveau_drv.h"
+#include "nouveau_vmm.h"
+
+#include <nvif/if000c.h>
+#include <nvif/vmm.h>
+
+#include <linux/rmap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+
+#include <drm/drm_drv.h>
+
+/* A range that left VRAM this often in that time stays in RAM for a while. */
+#define NOUVEAU_SVM_BOUNCE_MAX	3
+#define NOUVEAU_SVM_BOUNCE_TIME	msecs_to_jiffies(100)
+#define NOUVEAU_SVM_BOUNCE_STAY	msecs_to_jiffies(1000)
+
+/* How often the CPU's mappings may change under us before we give up. */
+#define NOUVEAU_SVM_TRIES	32
+
+#define NOUVEAU_SVM_VA_BITS	47
+
+static struct nouveau_svm_vm *
+to_nouveau_svm_vm(struct drm_gpusvm *gpusvm)
+{
+	return container_of(gpusvm, struct nouveau_svm_vm, gpusvm);
+}
+
+static struct nouveau_svm_range *
+to_nouveau_svm_range(struct drm_gpusvm_range *base)
+{
+	return container_of(base, struct nouveau_svm_range, base);
+}
+
+static unsigned long
+nouveau_svm_range_pages(struct nouveau_svm_range *range)
+{
+	return drm_gpusvm_range_size(&range->base) >> PAGE_SHIFT;
+}
+
+static struct drm_device *
+nouveau_svm_vm_drm(struct nouveau_svm_vm *vm)
+{
+	return vm->vmm->cli->drm->dev;
+}
+
+/* References. */
+
+static void
+nouveau_svm_vm_free(struct kref *ref)
+{
+	struct nouveau_svm_vm *vm = container_of(ref, struct nouveau_svm_vm, ref);
+
+	mutex_destroy(&vm->lock);
+	kvfree(vm);
+}
+
+/**
+ * nouveau_svm_vm_put() - Give up a reference
+ * @vm: the address space
+ */
+void
+nouveau_svm_vm_put(struct nouveau_svm_vm *vm)
+{
+	kref_put(&vm->ref, nouveau_svm_vm_free);
+}
+
+static struct drm_gpusvm_range *
+nouveau_svm_range_alloc(struct drm_gpusvm *gpusvm)
+{
+	struct nouveau_svm_vm *vm = to_nouveau_svm_vm(gpusvm);
+	struct nouveau_svm_range *range = kzalloc_obj(*range);
+
+	if (!range)
+		return NULL;
+
+	INIT_LIST_HEAD(&range->gc_link);
+	drm_gpusvm_init_pages(&range->pages, nouveau_svm_vm_drm(vm));
+	kref_get(&vm->ref);
+	return &range->base;
+}
+
+static void
+nouveau_svm_range_free(struct drm_gpusvm_range *base)
+{
+	struct nouveau_svm_range *range = to_nouveau_svm_range(base);
+	struct nouveau_svm_vm *vm = to_nouveau_svm_vm(base->gpusvm);
+
+	drm_gpusvm_free_pages(base->gpusvm, &range->pages,
+			      nouveau_svm_range_pages(range));
+	bitmap_free(range->exclusive);
+	kfree(range);
+	nouveau_svm_vm_put(vm);
+}
+
+/* Leaves. */
+
+/* Make the leaves of a range invalid. The TLB is the caller's business. */
+static bool
+nouveau_svm_range_clear(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	lockdep_assert_held(&vm->gpusvm.notifier_lock);
+	if (!range->live)
+		return false;
+
+	WARN_ON(nvif_vmm_raw_pfnclr(&vm->vmm->vmm,
+				    drm_gpusvm_range_start(&range->base),
+				    drm_gpusvm_range_size(&range->base),
+				    range->ref_shift, false));
+	/* Pairs with READ_ONCE() in nouveau_svm_range_show(). */
+	WRITE_ONCE(range->live, false);
+	range->atomic = false;
+	if (range->exclusive)
+		bitmap_zero(range->exclusive, nouveau_svm_range_pages(range));
+	return true;
+}
+
+static void
+nouveau_svm_vm_flush(struct nouveau_svm_vm *vm)
+{
+	WARN_ON(nvif_vmm_raw_pfnclr(&vm->vmm->vmm, 0, 0, PAGE_SHIFT, true));
+}
+
+static void
+nouveau_svm_range_unref(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	lockdep_assert_held(&vm->lock);
+	if (range->ref_shift)
+		nvif_vmm_raw_put(&vm->vmm->vmm, drm_gpusvm_range_start(&range->base),
+				 drm_gpusvm_range_size(&range->base),
+				 range->ref_shift);
+	range->ref_shift = 0;
+}
+
+/* Clear the leaves for good measure, outside of a notifier. */
+static void
+nouveau_svm_range_zap(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	lockdep_assert_held(&vm->lock);
+	drm_gpusvm_notifier_lock(&vm->gpusvm);
+	if (nouveau_svm_range_clear(vm, range))
+		nouveau_svm_vm_flush(vm);
+	drm_gpusvm_notifier_unlock(&vm->gpusvm);
+}
+
+/* Hold page tables for leaves of one kind, and of no other. */
+static int
+nouveau_svm_range_ref(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+		      u8 shift)
+{
+	int ret;
+
+	lockdep_assert_held(&vm->lock);
+	if (range->ref_shift == shift)
+		return 0;
+
+	nouveau_svm_range_zap(vm, range);
+	nouveau_svm_range_unref(vm, range);
+	ret = nvif_vmm_raw_get(&vm->vmm->vmm, drm_gpusvm_range_start(&range->base),
+			       drm_gpusvm_range_size(&range->base), shift);
+	if (!ret)
+		range->ref_shift = shift;
+	return ret;
+}
+
+/* Largest leaf for a range, small ones if one of its pages is special. */
+static u8
+nouveau_svm_range_shift(struct nouveau_svm_range *range, bool split)
+{
+	const struct drm_pagemap_addr *addr = &range->pages.dma_addr[0];
+
+	if (range->exclusive)
+		split |= !bitmap_empty(range->exclusive,
+				       nouveau_svm_range_pages(range));
+
+	if (drm_gpusvm_range_size(&range->base) == SZ_2M && !split &&
+	    addr->order == ilog2(SZ_2M) - PAGE_SHIFT &&
+	    IS_ALIGNED(addr->addr, SZ_2M))
+		return ilog2(SZ_2M);
+
+	return PAGE_SHIFT;
+}
+
+/*
+ * Write the leaves of a range. @page is a page that was made exclusive for the
+ * GPU right now, or -1.
+ */
+static int
+nouveau_svm_range_bind(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+		       bool ro, long page)
+{
+	unsigned long npages = nouveau_svm_range_pages(range), i, j;
+	bool vram = true, was_live;
+	u8 shift;
+	int ret;
+
+	/* The array stays while the lock is held, even if it is out of date. */
+	lockdep_assert_held(&vm->lock);
+	shift = nouveau_svm_range_shift(range, page >= 0);
+	ret = nouveau_svm_range_ref(vm, range, shift);
+	if (ret)
+		return ret;
+
+	drm_gpusvm_notifier_lock(&vm->gpusvm);
+	if (!drm_gpusvm_pages_valid(&vm->gpusvm, &range->pages) ||
+	    nouveau_svm_range_shift(range, page >= 0) != shift) {
+		ret = -EAGAIN;
+		goto unlock;
+	}
+
+	if (page >= 0)
+		__set_bit(page, range->exclusive);
+
+	/* Dense: one entry for each mapping, whatever its order. */
+	for (i = 0, j = 0; i < npages; j++) {
+		const struct drm_pagemap_addr *addr = &range->pages.dma_addr[j];
+		unsigned long k, nr = 1UL << addr->order;
+		u64 pfn = NVIF_VMM_PFNMAP_V0_V;
+
+		if (!ro)
+			pfn |= NVIF_VMM_PFNMAP_V0_W;
+		if (addr->proto == NOUVEAU_SVM_INTERCONNECT_VRAM) {
+			pfn |= NVIF_VMM_PFNMAP_V0_VRAM;
+			if (!ro)
+				pfn |= NVIF_VMM_PFNMAP_V0_A;
+		} else {
+			vram = false;
+		}
+
+		if (shift != PAGE_SHIFT) {
+			vm->pfns[0] = addr->addr | pfn;
+			i += nr;
+			continue;
+		}
+
+		for (k = 0; k < nr && i < npages; k++, i++) {
+			vm->pfns[i] = (addr->addr + k * PAGE_SIZE) | pfn;
+			if (range->exclusive && test_bit(i, range->exclusive))
+				vm->pfns[i] |= NVIF_VMM_PFNMAP_V0_A;
+		}
+	}
+
+	was_live = range->live;
+	ret = nvif_vmm_raw_pfnmap(&vm->vmm->vmm, drm_gpusvm_range_start(&range->base),
+				  drm_gpusvm_range_size(&range->base), shift,
+				  vm->pfns, was_live);
+	if (ret)
+		goto unlock;
+
+	/* Pairs with READ_ONCE() in nouveau_svm_range_show(). */
+	WRITE_ONCE(range->live, true);
+	range->ro = ro;
+	range->atomic = vram && !ro;
+	range->was_vram = vram;
+	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_MAP, 1);
+unlock:
+	drm_gpusvm_notifier_unlock(&vm->gpusvm);
+	trace_nouveau_svm_range(vm, &range->base, shift, vram, ro, ret);
+	return ret;
+}
+
+/* Notification. */
+
+/*
+ * Reclaim may be the caller. No allocation, no fence, no lock but those of the
+ * leaves and the list of garbage.
+ */
+static void
+nouveau_svm_invalidate(struct drm_gpusvm *gpusvm, struct drm_gpusvm_notifier *notifier,
+		       const struct mmu_notifier_range *mmu)
+{
+	struct nouveau_svm_vm *vm = to_nouveau_svm_vm(gpusvm);
+	struct drm_gpusvm_ctx ctx = { .in_notifier = true };
+	struct drm_gpusvm_range *base, *first;
+	unsigned long start, end;
+	bool flush = false;
+
+	lockdep_assert_held_write(&gpusvm->notifier_lock);
+
+	/* Somebody makes a page exclusive for us. We map it next. */
+	if (mmu->event == MMU_NOTIFY_EXCLUSIVE && mmu->owner == vm)
+		return;
+
+	start = max(mmu->start, drm_gpusvm_notifier_start(notifier));
+	end = min(mmu->end, drm_gpusvm_notifier_end(notifier));
+	first = drm_gpusvm_range_find(notifier, start, end);
+	if (!first)
+		return;
+
+	base = first;
+	drm_gpusvm_for_each_range(base, notifier, start, end)
+		flush |= nouveau_svm_range_clear(vm, to_nouveau_svm_range(base));
+	if (flush) {
+		nouveau_svm_vm_flush(vm);
+		nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_INVALIDATE, 1);
+	}
+	trace_nouveau_svm_invalidate(vm, start, end, mmu->event, flush);
+
+	base = first;
+	drm_gpusvm_for_each_range(base, notifier, start, end) {
+		struct nouveau_svm_range *range = to_nouveau_svm_range(base);
+
+		drm_gpusvm_unmap_pages(gpusvm, &range->pages,
+				       nouveau_svm_range_pages(range), &ctx);
+		if (mmu->event != MMU_NOTIFY_UNMAP)
+			continue;
+
+		drm_gpusvm_range_set_unmapped(base, &range->pages, 1, mmu);
+		spin_lock(&vm->gc_lock);
+		if (list_empty(&range->gc_link))
+			list_add_tail(&range->gc_link, &vm->gc_list);
+		spin_unlock(&vm->gc_lock);
+	}
+
+	if (mmu->event == MMU_NOTIFY_UNMAP && !READ_ONCE(vm->queue.closed))
+		queue_work(vm->svm->free_wq, &vm->gc_work);
+}
+
+static const struct drm_gpusvm_ops nouveau_svm_gpusvm_ops = {
+	.range_alloc = nouveau_svm_range_alloc,
+	.range_free = nouveau_svm_range_free,
+	.invalidate = nouveau_svm_invalidate,
+};
+
+/* Collection. */
+
+static void
+nouveau_svm_range_remove(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	struct drm_gpusvm_ctx ctx = { .in_notifier = false };
+
+	lockdep_assert_held(&vm->lock);
+	nouveau_svm_range_zap(vm, range);
+	nouveau_svm_range_unref(vm, range);
+	/* Still in the tree: no notification can miss its DMA mapping. */
+	drm_gpusvm_unmap_pages(&vm->gpusvm, &range->pages,
+			       nouveau_svm_range_pages(range), &ctx);
+	drm_gpusvm_range_remove(&vm->gpusvm, &range->base);
+}
+
+static struct nouveau_svm_range *
+nouveau_svm_vm_garbage(struct nouveau_svm_vm *vm)
+{
+	struct nouveau_svm_range *range;
+
+	spin_lock(&vm->gc_lock);
+	range = list_first_entry_or_null(&vm->gc_list, struct nouveau_svm_range,
+					 gc_link);
+	if (range)
+		list_del_init(&range->gc_link);
+	spin_unlock(&vm->gc_lock);
+	return range;
+}
+
+static void
+nouveau_svm_vm_collect(struct nouveau_svm_vm *vm)
+{
+	struct nouveau_svm_range *range;
+
+	lockdep_assert_held(&vm->lock);
+	while ((range = nouveau_svm_vm_garbage(vm))) {
+		struct drm_gpusvm_range_flags flags = {
+			/* Pairs with WRITE_ONCE() in drm_gpusvm.c. */
+			.__flags = READ_ONCE(range->base.flags.__flags),
+		};
+
+		/* What is left has to be cut anew, and a block cannot be cut. */
+		if (flags.partial_unmap)
+			drm_gpusvm_range_evict(&vm->gpusvm, &range->base);
+		nouveau_svm_range_remove(vm, range);
+	}
+}
+
+static void
+nouveau_svm_vm_gc_work(struct work_struct *work)
+{
+	struct nouveau_svm_vm *vm = container_of(work, struct nouveau_svm_vm, gc_work);
+
+	mutex_lock(&vm->lock);
+	nouveau_svm_vm_collect(vm);
+	mutex_unlock(&vm->lock);
+}
+
+/* Making things present. */
+
+/* The part of the address space around @addr that mirrors the process. */
+static int
+nouveau_svm_vm_region(struct nouveau_svm_vm *vm, u64 addr, unsigned long *start,
+		      unsigned long *end)
+{
+	unsigned long limit = vm->gpusvm.mm_start + vm->gpusvm.mm_range;
+
+	if (addr >= limit || (addr >= vm->hole.start && addr < vm->hole.end))
+		return -EFAULT;
+
+	*start = addr < vm->hole.start ? 0 : vm->hole.end;
+	*end = addr < vm->hole.start ? min(vm->hole.start, limit) : limit;
+	return 0;
+}
+
+/* Does the GPU get what it wants without further ado? */
+static bool
+nouveau_svm_range_present(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+			  u64 addr, u8 access)
+{
+	bool ok;
+
+	drm_gpusvm_notifier_lock(&vm->gpusvm);
+	ok = range->live;
+	if (access == NOUVEAU_SVM_ACCESS_WRITE)
+		ok = ok && !range->ro;
+	if (access == NOUVEAU_SVM_ACCESS_ATOMIC) {
+		unsigned long page = (addr - drm_gpusvm_range_start(&range->base)) >>
+				     PAGE_SHIFT;
+
+		ok = ok && (range->atomic ||
+			    (range->exclusive && test_bit(page, range->exclusive)));
+	}
+	drm_gpusvm_notifier_unlock(&vm->gpusvm);
+	return ok;
+}
+
+/* Pages of a range that are in VRAM now. */
+static unsigned long
+nouveau_svm_range_vram(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	unsigned long npages = nouveau_svm_range_pages(range), i, j, nr = 0;
+
+	lockdep_assert_held(&vm->lock);
+	drm_gpusvm_notifier_lock(&vm->gpusvm);
+	if (drm_gpusvm_pages_valid(&vm->gpusvm, &range->pages)) {
+		for (i = 0, j = 0; i < npages; j++) {
+			const struct drm_pagemap_addr *addr = &range->pages.dma_addr[j];
+
+			if (addr->proto == NOUVEAU_SVM_INTERCONNECT_VRAM)
+				nr += 1UL << addr->order;
+			i += 1UL << addr->order;
+		}
+	}
+	drm_gpusvm_notifier_unlock(&vm->gpusvm);
+	return nr;
+}
+
+/* Has the range been moving back and forth? Advice only. */
+static bool
+nouveau_svm_range_bounces(struct nouveau_svm_range *range)
+{
+	unsigned long now = jiffies;
+
+	if (range->stay_until && time_before(now, range->stay_until))
+		return true;
+	range->stay_until = 0;
+
+	if (!range->was_vram)
+		return false;
+	range->was_vram = false;
+
+	if (!range->bounces || time_after(now, range->bounce_time +
+					  NOUVEAU_SVM_BOUNCE_TIME)) {
+		range->bounces = 0;
+		range->bounce_time = now;
+	}
+	if (++range->bounces < NOUVEAU_SVM_BOUNCE_MAX)
+		return false;
+
+	range->bounces = 0;
+	range->stay_until = (now + NOUVEAU_SVM_BOUNCE_STAY) | 1;
+	return true;
+}
+
+/*
+ * Move a range to VRAM as far as that is possible. One page that cannot move
+ * keeps a block where it is, so a large range is tried again in small pieces.
+ */
+static void
+nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+			  bool evict)
+{
+	unsigned long start = drm_gpusvm_range_start(&range->base);
+	unsigned long end = drm_gpusvm_range_end(&range->base);
+	struct mm_struct *mm = vm->gpusvm.mm;
+	int ret;
+
+	if (drm_gpusvm_scan_mm(&range->base, vm->dpagemap->pagemap->owner,
+			       vm->dpagemap->pagemap) == DRM_GPUSVM_SCAN_EQUAL)
+		return;
+
+	ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end, evict);
+	if (ret == -EBUSY && end - start == SZ_2M) {
+		for (; start < end && ret != -ENOSPC && ret != -ENODEV; start += SZ_64K)
+			ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start,
+							start + SZ_64K, evict);
+	}
+	if (ret)
+		nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_MIGRATE_FAIL, 1);
+}
+
+/* Let the GPU, and nobody else, have a page of anonymous system memory. */
+static int
+nouveau_svm_range_make_exclusive(struct nouveau_svm_vm *vm,
+				 struct nouveau_svm_range *range, u64 addr)
+{
+	unsigned long first = drm_gpusvm_range_start(&range->base);
+	struct mm_struct *mm = vm->gpusvm.mm;
+	struct folio *folio;
+	struct page *page;
+	int ret;
+
+	if (!range->exclusive) {
+		range->exclusive = bitmap_zalloc(nouveau_svm_range_pages(range),
+						 GFP_KERNEL);
+		if (!range->exclusive)
+			return -ENOMEM;
+	}
+
+	if (!mmget_not_zero(mm))
+		return -EFAULT;
+	mmap_read_lock(mm);
+	page = make_device_exclusive(mm, addr & PAGE_MASK, vm, &folio);
+	mmap_read_unlock(mm);
+	if (IS_ERR(page)) {
+		/* File, shmem, hugetlb, or not writable. */
+		ret = PTR_ERR(page) == -EBUSY ? -EAGAIN : -EACCES;
+		goto put;
+	}
+
+	/* Nobody takes the right away while the folio is locked. */
+	ret = nouveau_svm_range_bind(vm, range, false, (addr - first) >> PAGE_SHIFT);
+	folio_unlock(folio);
+	folio_put(folio);
+	if (!ret)
+		nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_EXCLUSIVE, 1);
+put:
+	mmput(mm);
+	return ret;
+}
+
+/**
+ * enum nouveau_svm_where - Where memory should be
+ * @NOUVEAU_SVM_ASIS: where it is
+ * @NOUVEAU_SVM_VRAM: in VRAM, if there is some
+ * @NOUVEAU_SVM_VRAM_EVICT: in VRAM, at the cost of others
+ * @NOUVEAU_SVM_RAM: in system memory
+ */
+enum nouveau_svm_where {
+	NOUVEAU_SVM_ASIS,
+	NOUVEAU_SVM_VRAM,
+	NOUVEAU_SVM_VRAM_EVICT,
+	NOUVEAU_SVM_RAM,
+};
+
+/* Make memory present for the GPU. */
+static int
+nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
+			    unsigned long gs, unsigned long ge,
+			    enum nouveau_svm_where where, bool *spurious,
+			    struct nouveau_svm_range **prange)
+{
+	struct drm_gpusvm_ctx ctx = {
+		.devmem_possible = vm->dpagemap != NULL,
+		.allow_mixed = true,
+	};
+	bool atomic = access == NOUVEAU_SVM_ACCESS_ATOMIC;
+	struct nouveau_svm_range *range;
+	struct drm_gpusvm_range *base;
+	unsigned int try;
+	int ret = -EBUSY;
+
+	lockdep_assert_held(&vm->lock);
+	*spurious = false;
+
+	for (try = 0; try < NOUVEAU_SVM_TRIES; try++) {
+		nouveau_svm_vm_collect(vm);
+
+		ctx.device_private_page_owner = NULL;
+		if (vm->dpagemap && where != NOUVEAU_SVM_RAM)
+			ctx.device_private_page_owner = vm->dpagemap->pagemap->owner;
+
+		base = drm_gpusvm_range_find_or_insert(&vm->gpusvm, addr, gs, ge, &ctx);
+		if (IS_ERR(base)) {
+			ret = PTR_ERR(base);
+			if (ret == -EPERM && !ctx.read_only &&
+			    (access == NOUVEAU_SVM_ACCESS_READ ||
+			     access == NOUVEAU_SVM_ACCESS_PREFETCH)) {
+				ctx.read_only = true;
+				continue;
+			}
+			if (ret == -EPERM)
+				return -EACCES;
+			return ret == -ENOENT || ret == -EINVAL ? -EFAULT : ret;
+		}
+		range = to_nouveau_svm_range(base);
+		*prange = range;
+
+		if (!try && nouveau_svm_range_present(vm, range, addr, access) &&
+		    (where <= NOUVEAU_SVM_VRAM ||
+		     (where == NOUVEAU_SVM_VRAM_EVICT &&
+		      nouveau_svm_range_vram(vm, range) ==
+		      nouveau_svm_range_pages(range)))) {
+			*spurious = true;
+			return 0;
+		}
+
+		/* Rights may grow: what was got for reading has to be got again. */
+		if (!ctx.read_only && range->pages_ro) {
+			nouveau_svm_range_zap(vm, range);
+			drm_gpusvm_unmap_pages(&vm->gpusvm, &range->pages,
+					       nouveau_svm_range_pages(range),
+					       &(struct drm_gpusvm_ctx){});
+			range->pages_ro = false;
+		}
+
+		if (where == NOUVEAU_SVM_RAM) {
+			ret = drm_gpusvm_range_evict(&vm->gpusvm, base);
+			if (ret)
+				return ret;
+		} else if (where != NOUVEAU_SVM_ASIS && !try && vm->dpagemap &&
+			   base->flags.migrate_devmem &&
+			   (where == NOUVEAU_SVM_VRAM_EVICT ||
+			    ((atomic || drm_gpusvm_range_size(base) >= SZ_64K) &&
+			     !nouveau_svm_range_bounces(range)))) {
+			nouveau_svm_range_migrate(vm, range,
+						  where == NOUVEAU_SVM_VRAM_EVICT);
+		}
+
+		ret = drm_gpusvm_get_pages(&vm->gpusvm, &range->pages, vm->gpusvm.mm,
+					   &base->notifier->notifier,
+					   drm_gpusvm_range_start(base),
+					   drm_gpusvm_range_end(base), &ctx);
+		if (ret == -EOPNOTSUPP) {
+			drm_gpusvm_range_evict(&vm->gpusvm, base);
+			continue;
+		}
+		if (ret == -EFAULT || ret == -EPERM || ret == -EAGAIN)
+			continue;
+		if (ret)
+			return ret;
+		range->pages_ro = ctx.read_only;
+
+		/* What is there may do but for the atomics. Advice only. */
+		if (!atomic || !READ_ONCE(range->live))
+			ret = nouveau_svm_range_bind(vm, range, ctx.read_only, -1);
+		/* Splits a large leaf: the page turned out to be in RAM. */
+		if (!ret && atomic && !range->atomic)
+			ret = nouveau_svm_range_make_exclusive(vm, range, addr);
+		if (ret != -EAGAIN)
+			return ret;
+	}
+
+	return ret == -EAGAIN ? -EBUSY : ret;
+}
+
+/**
+ * nouveau_svm_vm_fault() - Resolve a GPU fault
+ * @vm: the address space
+ * @addr: the page
+ * @access: NOUVEAU_SVM_ACCESS_*
+ * @spurious: returns whether there was nothing to do
+ *
+ * Called with &nouveau_svm_vm.lock held.
+ *
+ * Return: 0, then the access will succeed when it is replayed. -EFAULT: there is
+ * no memory, or the process is gone. -EACCES: no right to access it that way.
+ * -ENOMEM: memory ran out. -EBUSY: it did not hold still. -EIO: not mappable.
+ */
+int
+nouveau_svm_vm_fault(struct nouveau_svm_vm *vm, u64 addr, u8 access, bool *spurious)
+{
+	enum nouveau_svm_where where = NOUVEAU_SVM_ASIS;
+	struct nouveau_svm_range *range;
+	unsigned long gs, ge;
+	int ret;
+
+	ret = nouveau_svm_vm_region(vm, addr, &gs, &ge);
+	if (ret)
+		return ret;
+
+	if (vm->dpagemap && (READ_ONCE(nouveau_svm_migrate_on_fault) ||
+			     access == NOUVEAU_SVM_ACCESS_ATOMIC))
+		where = NOUVEAU_SVM_VRAM;
+
+	return nouveau_svm_vm_make_present(vm, addr, access, gs, ge, where,
+					   spurious, &range);
+}
+
+/**
+ * nouveau_svm_vm_prefetch() - Move memory and map it, before it is touched
+ * @vm: the address space
+ * @start: first address
+ * @end: address after the last
+ * @vram: to VRAM, else to system memory
+ * @pages: returns the number of pages that are there afterwards
+ *
+ * Best effort: what cannot move is left out of the count. Memory that is not
+ * mapped by the process is skipped.
+ *
+ * Return: 0, -EINTR if interrupted, -ESRCH if the address space is closed, or an
+ * error of the first range if nothing could be done.
+ */
+int
+nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end, bool vram,
+			u64 *pages)
+{
+	enum nouveau_svm_where where = vram ? NOUVEAU_SVM_VRAM_EVICT : NOUVEAU_SVM_RAM;
+	int ret = 0, first = 0;
+
+	*pages = 0;
+	while (start < end) {
+		struct nouveau_svm_range *range;
+		unsigned long gs, ge, next, nr;
+		bool spurious;
+
+		if (signal_pending(current))
+			return -EINTR;
+
+		mutex_lock(&vm->lock);
+		if (!vm->svm) {
+			mutex_unlock(&vm->lock);
+			return -ESRCH;
+		}
+
+		next = drm_gpusvm_find_vma_start(&vm->gpusvm, start, end);
+		start = max_t(u64, start, next);
+		if (nouveau_svm_vm_region(vm, start, &gs, &ge)) {
+			mutex_unlock(&vm->lock);
+			if (start >= vm->hole.end)
+				break;
+			start = vm->hole.end;
+			continue;
+		}
+
+		/* New ranges keep to what was asked for. */
+		ret = nouveau_svm_vm_make_present(vm, start, NOUVEAU_SVM_ACCESS_PREFETCH,
+						  max_t(u64, gs, start),
+						  min_t(u64, ge, end), where,
+						  &spurious, &range);
+		if (!ret) {
+			nr = nouveau_svm_range_vram(vm, range);
+			*pages += vram ? nr : nouveau_svm_range_pages(range) - nr;
+			start = drm_gpusvm_range_end(&range->base);
+		} else {
+			start += PAGE_SIZE;
+			first = first ?: ret;
+		}
+		mutex_unlock(&vm->lock);
+		cond_resched();
+	}
+
+	return *pages ? 0 : first;
+}
+
+/**
+ * nouveau_svm_vm_resident() - Count an address space's memory in VRAM
+ * @vm: the address space
+ *
+ * Return: bytes of it that are mapped and in VRAM.
+ */
+u64
+nouveau_svm_vm_resident(struct nouveau_svm_vm *vm)
+{
+	struct drm_gpusvm_notifier *notifier;
+	u64 pages = 0;
+
+	mutex_lock(&vm->lock);
+	if (vm->svm) {
+		drm_gpusvm_for_each_notifier(notifier, &vm->gpusvm, 0, LONG_MAX) {
+			struct drm_gpusvm_range *base = NULL;
+
+			drm_gpusvm_for_each_range(base, notifier, 0, LONG_MAX)
+				pages += nouveau_svm_range_vram(vm, to_nouveau_svm_range(base));
+		}
+	}
+	mutex_unlock(&vm->lock);
+	return pages << PAGE_SHIFT;
+}
+
+/* Life. */
+
+/**
+ * nouveau_svm_vm_new() - Mirror the current process
+ * @svm: the device
+ * @vmm: the GPU's address space, of RAW type, with replayable faults
+ * @hole_start: first of the addresses that the client maps by itself
+ * @hole_end: address after the last
+ * @pvm: returns the address space, with one reference
+ *
+ * Return: 0, or a negative errno.
+ */
+int
+nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
+		   u64 hole_start, u64 hole_end, struct nouveau_svm_vm **pvm)
+{
+	static const unsigned long chunks[] = { SZ_2M, SZ_64K, SZ_4K };
+	struct drm_pagemap *dpagemap;
+	struct nouveau_svm_vm *vm;
+	int ret;
+
+	vm = kvzalloc_obj(*vm);
+	if (!vm)
+		return -ENOMEM;
+
+	kref_init(&vm->ref);
+	vm->svm = svm;
+	vm->vmm = vmm;
+	vm->hole.start = hole_start;
+	vm->hole.end = hole_end;
+	mutex_init(&vm->lock);
+	spin_lock_init(&vm->gc_lock);
+	INIT_LIST_HEAD(&vm->gc_list);
+	INIT_WORK(&vm->gc_work, nouveau_svm_vm_gc_work);
+	spin_lock_init(&vm->queue.lock);
+	INIT_WORK(&vm->work, nouveau_svm_fault_service);
+
+	dpagemap = nouveau_svm_dmem_get(svm);
+	if (PTR_ERR_OR_ZERO(dpagemap) == -EINTR) {
+		ret = -EINTR;
+		goto err;
+	}
+	vm->dpagemap = IS_ERR(dpagemap) ? NULL : dpagemap;
+
+	ret = drm_gpusvm_init(&vm->gpusvm, "nouveau", current->mm, 0,
+			      min_t(u64, TASK_SIZE, BIT_ULL(NOUVEAU_SVM_VA_BITS)),
+			      (unsigned long)nouveau_svm_notifier_mib << 20,
+			      &nouveau_svm_gpusvm_ops, chunks, ARRAY_SIZE(chunks));
+	if (ret)
+		goto err_pagemap;
+	drm_gpusvm_driver_set_lock(&vm->gpusvm, &vm->lock);
+
+	mutex_lock(&svm->lock);
+	list_add_tail(&vm->head, &svm->vms);
+	mutex_unlock(&svm->lock);
+
+	*pvm = vm;
+	return 0;
+
+err_pagemap:
+	drm_pagemap_put(vm->dpagemap);
+err:
+	nouveau_svm_vm_put(vm);
+	return ret;
+}
+
+/* Clear all leaves, then give up what they needed. */
+static void
+nouveau_svm_vm_unmap_all(struct nouveau_svm_vm *vm)
+{
+	struct drm_gpusvm_ctx ctx = { .in_notifier = false };
+	struct drm_gpusvm_notifier *notifier;
+	struct drm_gpusvm_range *base;
+	bool flush = false;
+
+	lockdep_assert_held(&vm->lock);
+	drm_gpusvm_notifier_lock(&vm->gpusvm);
+	drm_gpusvm_for_each_notifier(notifier, &vm->gpusvm, 0, LONG_MAX) {
+		base = NULL;
+		drm_gpusvm_for_each_range(base, notifier, 0, LONG_MAX)
+			flush |= nouveau_svm_range_clear(vm, to_nouveau_svm_range(base));
+	}
+	if (flush)
+		nouveau_svm_vm_flush(vm);
+	drm_gpusvm_notifier_unlock(&vm->gpusvm);
+
+	drm_gpusvm_for_each_notifier(notifier, &vm->gpusvm, 0, LONG_MAX) {
+		base = NULL;
+		drm_gpusvm_for_each_range(base, notifier, 0, LONG_MAX) {
+			struct nouveau_svm_range *range = to_nouveau_svm_range(base);
+
+			drm_gpusvm_unmap_pages(&vm->gpusvm, &range->pages,
+					       nouveau_svm_range_pages(range), &ctx);
+			nouveau_svm_range_unref(vm, range);
+		}
+	}
+}
+
+/**
+ * nouveau_svm_vm_close() - End the mirror
+ * @vm: the address space; the caller's reference stays
+ *
+ * Nothing is mapped afterwards, and no pointer to the device or to page tables is
+ * followed any more. May be called twice. Data in VRAM stays there: it belongs to
+ * the process.
+ */
+void
+nouveau_svm_vm_close(struct nouveau_svm_vm *vm)
+{
+	struct nouveau_svm_dev *svm = vm->svm;
+
+	if (!svm)
+		return;
+
+	mutex_lock(&svm->lock);
+	list_del_init(&vm->head);
+	mutex_unlock(&svm->lock);
+	nouveau_svm_inst_drop(svm, vm);
+
+	spin_lock(&vm->queue.lock);
+	/* Pairs with READ_ONCE() in nouveau_svm_invalidate(). */
+	WRITE_ONCE(vm->queue.closed, true);
+	spin_unlock(&vm->queue.lock);
+	cancel_work_sync(&vm->work);
+
+	/* A notification that saw it open has queued by the time it is over. */
+	down_write(&vm->gpusvm.notifier_lock);
+	up_write(&vm->gpusvm.notifier_lock);
+	cancel_work_sync(&vm->gc_work);
+
+	mutex_lock(&vm->lock);
+	nouveau_svm_vm_unmap_all(vm);
+	drm_gpusvm_fini(&vm->gpusvm);
+	drm_pagemap_put(vm->dpagemap);
+	vm->dpagemap = NULL;
+	vm->svm = NULL;
+	mutex_unlock(&vm->lock);
+}

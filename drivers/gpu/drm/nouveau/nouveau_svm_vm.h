@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef __NOUVEAU_SVM_VM_H__
+#define __NOUVEAU_SVM_VM_H__
+
+#include <linux/kref.h>
+
+#include <drm/drm_gpusvm.h>
+
+#include "nouveau_svm_core.h"
+
+struct nouveau_vmm;
+
+#define NOUVEAU_SVM_QUEUE_MAX	256
+#define NOUVEAU_SVM_RECORD_MAX	64
+
+/**
+ * struct nouveau_svm_range - A range that the GPU may have mapped
+ */
+struct nouveau_svm_range {
+	/** @base: what drm_gpusvm knows */
+	struct drm_gpusvm_range base;
+	/** @pages: where the memory is */
+	struct drm_gpusvm_pages pages;
+	/** @gc_link: in &nouveau_svm_vm.gc_list, under its lock */
+	struct list_head gc_link;
+	/** @ref_shift: leaf size that page tables are referenced for, 0 if none.
+	 * Under &nouveau_svm_vm.lock.
+	 */
+	u8 ref_shift;
+	/** @live: leaves are valid. Under the notifier lock: cleared by writers,
+	 * set by a reader that holds &nouveau_svm_vm.lock.
+	 */
+	bool live;
+	/** @ro: they are read-only. As @live. */
+	bool ro;
+	/** @atomic: all of them allow atomics. As @live. */
+	bool atomic;
+	/** @pages_ro: @pages were got for reading. Under &nouveau_svm_vm.lock, as
+	 * all below.
+	 */
+	bool pages_ro;
+	/** @was_vram: the memory was in VRAM when last mapped */
+	bool was_vram;
+	/** @bounces: how often it had left VRAM by the next fault, lately */
+	u8 bounces;
+	/** @bounce_time: jiffies of the first of @bounces */
+	unsigned long bounce_time;
+	/** @stay_until: do not migrate before these jiffies, if not 0 */
+	unsigned long stay_until;
+	/** @exclusive: pages with the exclusive right to access, NULL if none.
+	 * Bits are set like @live, and cleared with it.
+	 */
+	unsigned long *exclusive;
+};
+
+/**
+ * struct nouveau_svm_record - Why a fault was not resolved
+ */
+struct nouveau_svm_record {
+	/** @fault: the fault */
+	struct nouveau_svm_fault fault;
+	/** @error: negative errno */
+	int error;
+};
+
+/**
+ * struct nouveau_svm_vm - A GPU address space that mirrors a process
+ */
+struct nouveau_svm_vm {
+	/** @gpusvm: what drm_gpusvm knows; holds the mm_struct, not its users */
+	struct drm_gpusvm gpusvm;
+	/** @ref: one of the owner, one of each range, one of each use by inst */
+	struct kref ref;
+	/** @svm: the device, NULL once closed, under @lock */
+	struct nouveau_svm_dev *svm;
+	/** @vmm: the GPU's page tables, a RAW address space */
+	struct nouveau_vmm *vmm;
+	/** @head: in &nouveau_svm_dev.vms */
+	struct list_head head;
+	/** @hole: addresses that the client maps by itself */
+	struct {
+		/** @hole.start: first address */
+		u64 start;
+		/** @hole.end: address after the last */
+		u64 end;
+	} hole;
+
+	/** @lock: serialises service, prefetch, collection and closing */
+	struct mutex lock;
+	/** @dpagemap: VRAM, NULL if memory does not migrate */
+	struct drm_pagemap *dpagemap;
+	/** @pfns: room for the leaves of the largest range, under @lock */
+	u64 pfns[512];
+
+	/** @gc_lock: protects @gc_list, taken in notifiers */
+	spinlock_t gc_lock;
+	/** @gc_list: ranges of which memory was unmapped */
+	struct list_head gc_list;
+	/** @gc_work: collects them if no fault comes along */
+	struct work_struct gc_work;
+
+	/** @queue: faults that wait for service */
+	struct {
+		/** @queue.lock: protects the others */
+		spinlock_t lock;
+		/** @queue.nr: how many there are */
+		unsigned int nr;
+		/** @queue.closed: take no more */
+		bool closed;
+		/** @queue.fault: the faults, one for each page */
+		struct nouveau_svm_fault fault[NOUVEAU_SVM_QUEUE_MAX];
+	} queue;
+	/** @batch: faults in service, belongs to @work */
+	struct nouveau_svm_fault batch[NOUVEAU_SVM_QUEUE_MAX];
+	/** @work: serves faults */
+	struct work_struct work;
+	/** @storm_addr: page of the last batch that had nothing to do */
+	u64 storm_addr;
+	/** @storm: how many such batches there were in a row */
+	unsigned int storm;
+
+	/** @record: the last faults that were not resolved, under @lock */
+	struct nouveau_svm_record record[NOUVEAU_SVM_RECORD_MAX];
+	/** @records: how many there were */
+	u64 records;
+};
+
+int nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
+		       u64 hole_start, u64 hole_end, struct nouveau_svm_vm **pvm);
+void nouveau_svm_vm_close(struct nouveau_svm_vm *vm);
+void nouveau_svm_vm_put(struct nouveau_svm_vm *vm);
+
+int nouveau_svm_vm_fault(struct nouveau_svm_vm *vm, u64 addr, u8 access,
+			 bool *spurious);
+int nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end,
+			    bool vram, u64 *pages);
+u64 nouveau_svm_vm_resident(struct nouveau_svm_vm *vm);
+#endif
