@@ -25,6 +25,7 @@ struct seq_file;
  * @NOUVEAU_SVM_STAT_FAULT: entries taken from the fault buffer
  * @NOUVEAU_SVM_STAT_DUP: entries dropped, their page was waiting already
  * @NOUVEAU_SVM_STAT_SPURIOUS: faults on what was mapped by the time of service
+ * @NOUVEAU_SVM_STAT_STALE: entries dropped before a replay
  * @NOUVEAU_SVM_STAT_BATCH: batches served
  * @NOUVEAU_SVM_STAT_REPLAY: replays sent
  * @NOUVEAU_SVM_STAT_CANCEL: faults cancelled
@@ -44,6 +45,7 @@ enum nouveau_svm_stat {
 	NOUVEAU_SVM_STAT_FAULT,
 	NOUVEAU_SVM_STAT_DUP,
 	NOUVEAU_SVM_STAT_SPURIOUS,
+	NOUVEAU_SVM_STAT_STALE,
 	NOUVEAU_SVM_STAT_BATCH,
 	NOUVEAU_SVM_STAT_REPLAY,
 	NOUVEAU_SVM_STAT_CANCEL,
@@ -129,6 +131,8 @@ struct nouveau_svm_dev {
 		struct nvif_event notify;
 		/** @fault.work: empties it */
 		struct delayed_work work;
+		/** @fault.lock: serialises use of GET, and replays */
+		struct mutex lock;
 		/** @fault.entries: how many fit */
 		u32 entries;
 		/** @fault.getaddr: the register GET */

@@ -18,6 +18,7 @@ static const char * const nouveau_svm_stat_name[] = {
 	[NOUVEAU_SVM_STAT_FAULT] = "faults",
 	[NOUVEAU_SVM_STAT_DUP] = "duplicates",
 	[NOUVEAU_SVM_STAT_SPURIOUS] = "spurious",
+	[NOUVEAU_SVM_STAT_STALE] = "stale",
 	[NOUVEAU_SVM_STAT_BATCH] = "batches",
 	[NOUVEAU_SVM_STAT_REPLAY] = "replays",
 	[NOUVEAU_SVM_STAT_CANCEL] = "cancels",

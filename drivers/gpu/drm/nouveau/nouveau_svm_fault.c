@@ -18,6 +18,11 @@
  * also why an entry may be dropped when a queue or the ring is full: the replay
  * that follows brings it back.
  *
+ * For the same reason what is in the ring, and in the queue of the address space
+ * that was served, is dropped right before the replay. Those accesses succeed now,
+ * or come back. If their entries stayed they would be found later, when the memory
+ * may be gone or have moved for good.
+ *
  * A fault that cannot be resolved is cancelled, which lets the shader drain, and
  * its channel is killed. The reason is in the kernel log and in the address
  * space's record.
@@ -28,6 +33,7 @@
  * reference to the address space before it leaves the lock.
  *
  * Lock order: &nouveau_svm_vm.lock is outermost, held during service.
+ * &nouveau_svm_dev.fault.lock is for GET and replays, and not nested with it.
  * &nouveau_svm_dev.inst_lock and &nouveau_svm_vm.queue.lock are leaves and not
  * nested.
  *
@@ -193,6 +199,7 @@ nouveau_svm_replay(struct nouveau_svm_dev *svm)
 {
 	struct gp100_vmm_fault_replay_vn args = {};
 
+	lockdep_assert_held(&svm->fault.lock);
 	WARN_ON(nvif_object_mthd(&svm->drm->client.vmm.vmm.object,
 				 GP100_VMM_VN_FAULT_REPLAY, &args, sizeof(args)));
 	nouveau_svm_count(svm, NOUVEAU_SVM_STAT_REPLAY, 1);
@@ -209,14 +216,102 @@ nouveau_svm_cancel(struct nouveau_svm_dev *svm, const struct nouveau_svm_fault *
 		.inst = fault->inst,
 	};
 
-	NV_WARN(svm->drm,
-		"svm: fault at %016llx cancelled: access %u reason %u inst %010llx: %pe\n",
-		fault->addr, fault->access, fault->reason, fault->inst,
-		ERR_PTR(error));
+	dev_warn_ratelimited(svm->drm->dev->dev,
+			     "svm: fault at %016llx cancelled: access %u reason %u inst %010llx: %pe\n",
+			     fault->addr, fault->access, fault->reason, fault->inst,
+			     ERR_PTR(error));
 	WARN_ON(nvif_object_mthd(&svm->drm->client.vmm.vmm.object,
 				 GP100_VMM_VN_FAULT_CANCEL, &args, sizeof(args)));
 	nouveau_svm_count(svm, NOUVEAU_SVM_STAT_CANCEL, 1);
 }
+
+/* The ring. */
+
+/* PUT may be there before the entry is. Returns 0 if the entry does not come. */
+static u32
+nouveau_svm_fault_info(struct nouveau_svm_dev *svm, u32 index)
+{
+	u32 offset = index * NOUVEAU_SVM_ENTRY_SIZE + NOUVEAU_SVM_ENTRY_INFO;
+	unsigned int us;
+	u32 info;
+
+	for (us = 0; us < NOUVEAU_SVM_VALID_US; us++) {
+		info = nvif_rd32(&svm->fault.object, offset);
+		if (info & NOUVEAU_SVM_INFO_VALID) {
+			/* The next lap must not take this one for its own. */
+			nvif_wr32(&svm->fault.object, offset,
+				  info & ~NOUVEAU_SVM_INFO_VALID);
+			return info;
+		}
+		udelay(1);
+	}
+
+	return 0;
+}
+
+static bool
+nouveau_svm_fault_read(struct nouveau_svm_dev *svm, u32 index,
+		       struct nouveau_svm_fault *fault)
+{
+	struct nvif_object *object = &svm->fault.object;
+	u32 entry = index * NOUVEAU_SVM_ENTRY_SIZE;
+	u32 info = nouveau_svm_fault_info(svm, index);
+
+	if (!info)
+		return false;
+
+	fault->inst = nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_INST_LO) |
+		      (u64)nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_INST_HI) << 32;
+	fault->addr = (nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_ADDR_LO) |
+		       (u64)nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_ADDR_HI) << 32) &
+		      PAGE_MASK;
+	fault->time = nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_TIME_LO) |
+		      (u64)nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_TIME_HI) << 32;
+	fault->engine = nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_ENGINE);
+	fault->gpc = FIELD_GET(NOUVEAU_SVM_INFO_GPC, info);
+	fault->hub = FIELD_GET(NOUVEAU_SVM_INFO_HUB, info);
+	fault->access = FIELD_GET(NOUVEAU_SVM_INFO_ACCESS, info);
+	fault->client = FIELD_GET(NOUVEAU_SVM_INFO_CLIENT, info);
+	fault->reason = FIELD_GET(NOUVEAU_SVM_INFO_REASON, info);
+	return true;
+}
+
+/* Where the ring begins and ends. Nothing in it if the device is not there. */
+static bool
+nouveau_svm_fault_ring(struct nouveau_svm_dev *svm, u32 *get, u32 *put, bool *overflow)
+{
+	struct nvif_object *device = &svm->drm->client.device.object;
+	u32 raw = nvif_rd32(device, svm->fault.putaddr);
+
+	lockdep_assert_held(&svm->fault.lock);
+	*overflow = raw & NOUVEAU_SVM_PTR_OVERFLOW;
+	*put = raw & NOUVEAU_SVM_PTR_INDEX;
+	*get = nvif_rd32(device, svm->fault.getaddr) & NOUVEAU_SVM_PTR_INDEX;
+
+	/* All ones: it has fallen off the bus. */
+	return raw != ~0U && *get < svm->fault.entries && *put < svm->fault.entries;
+}
+
+/* Drop what is in the ring. A replay follows. */
+static void
+nouveau_svm_fault_flush(struct nouveau_svm_dev *svm)
+{
+	struct nvif_object *device = &svm->drm->client.device.object;
+	u32 get, put, first;
+	bool overflow;
+
+	if (!nouveau_svm_fault_ring(svm, &get, &put, &overflow))
+		return;
+
+	for (first = get; get != put; get = (get + 1) % svm->fault.entries) {
+		if (!nouveau_svm_fault_info(svm, get))
+			break;
+		nouveau_svm_count(svm, NOUVEAU_SVM_STAT_STALE, 1);
+	}
+	if (get != first)
+		nvif_wr32(device, svm->fault.getaddr, get);
+}
+
 
 /* Service. */
 
@@ -332,7 +427,13 @@ nouveau_svm_fault_service(struct work_struct *work)
 
 	if (replay) {
 		trace_nouveau_svm_replay(vm, replay);
+		mutex_lock(&vm->svm->fault.lock);
+		nouveau_svm_fault_flush(vm->svm);
+		spin_lock(&vm->queue.lock);
+		vm->queue.nr = 0;
+		spin_unlock(&vm->queue.lock);
 		nouveau_svm_replay(vm->svm);
+		mutex_unlock(&vm->svm->fault.lock);
 	}
 }
 
@@ -365,63 +466,19 @@ unlock:
 	spin_unlock(&vm->queue.lock);
 }
 
-/* The fault buffer. */
-
-static bool
-nouveau_svm_fault_read(struct nouveau_svm_dev *svm, u32 index,
-		       struct nouveau_svm_fault *fault)
-{
-	struct nvif_object *object = &svm->fault.object;
-	u32 entry = index * NOUVEAU_SVM_ENTRY_SIZE;
-	unsigned int us;
-	u32 info;
-
-	/* PUT may be there before the entry is. */
-	for (us = 0; us < NOUVEAU_SVM_VALID_US; us++) {
-		info = nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_INFO);
-		if (info & NOUVEAU_SVM_INFO_VALID)
-			break;
-		udelay(1);
-	}
-	if (!(info & NOUVEAU_SVM_INFO_VALID))
-		return false;
-
-	fault->inst = nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_INST_LO) |
-		      (u64)nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_INST_HI) << 32;
-	fault->addr = (nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_ADDR_LO) |
-		       (u64)nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_ADDR_HI) << 32) &
-		      PAGE_MASK;
-	fault->time = nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_TIME_LO) |
-		      (u64)nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_TIME_HI) << 32;
-	fault->engine = nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_ENGINE);
-	fault->gpc = FIELD_GET(NOUVEAU_SVM_INFO_GPC, info);
-	fault->hub = FIELD_GET(NOUVEAU_SVM_INFO_HUB, info);
-	fault->access = FIELD_GET(NOUVEAU_SVM_INFO_ACCESS, info);
-	fault->client = FIELD_GET(NOUVEAU_SVM_INFO_CLIENT, info);
-	fault->reason = FIELD_GET(NOUVEAU_SVM_INFO_REASON, info);
-
-	/* The next lap must not take this one for its own. */
-	nvif_wr32(object, entry + NOUVEAU_SVM_ENTRY_INFO,
-		  info & ~NOUVEAU_SVM_INFO_VALID);
-	return true;
-}
-
 static void
 nouveau_svm_fault_drain(struct work_struct *work)
 {
 	struct nouveau_svm_dev *svm =
 		container_of(to_delayed_work(work), struct nouveau_svm_dev, fault.work);
 	struct nvif_object *device = &svm->drm->client.device.object;
-	unsigned int nr = 0, again = 0;
-	u32 get, put, raw;
-	bool late = false;
+	bool late = false, overflow;
+	unsigned int nr = 0;
+	u32 get, put;
 
-	raw = nvif_rd32(device, svm->fault.putaddr);
-	put = raw & NOUVEAU_SVM_PTR_INDEX;
-	get = nvif_rd32(device, svm->fault.getaddr) & NOUVEAU_SVM_PTR_INDEX;
-	/* All ones: it has fallen off the bus. */
-	if (raw == ~0U || get >= svm->fault.entries || put >= svm->fault.entries)
-		return;
+	mutex_lock(&svm->fault.lock);
+	if (!nouveau_svm_fault_ring(svm, &get, &put, &overflow))
+		goto unlock;
 
 	while (get != put && nr < NOUVEAU_SVM_DRAIN_MAX) {
 		struct nouveau_svm_fault fault;
@@ -454,7 +511,7 @@ next:
 		nouveau_svm_count(svm, NOUVEAU_SVM_STAT_FAULT, nr);
 		nvif_wr32(device, svm->fault.getaddr, get);
 	}
-	if (raw & NOUVEAU_SVM_PTR_OVERFLOW) {
+	if (overflow) {
 		/* A write of its own, after GET made room. */
 		nouveau_svm_count(svm, NOUVEAU_SVM_STAT_OVERFLOW, 1);
 		nvif_wr32(device, svm->fault.getaddr, get | NOUVEAU_SVM_PTR_OVERFLOW);
@@ -462,10 +519,10 @@ next:
 		nouveau_svm_replay(svm);
 	}
 
-	if (late)
-		again = 1;
-	if (late || get != put || raw & NOUVEAU_SVM_PTR_OVERFLOW)
-		queue_delayed_work(svm->wq, &svm->fault.work, again);
+	if (late || get != put || overflow)
+		queue_delayed_work(svm->wq, &svm->fault.work, late);
+unlock:
+	mutex_unlock(&svm->fault.lock);
 }
 
 static int
@@ -525,6 +582,7 @@ nouveau_svm_fault_init(struct nouveau_svm_dev *svm)
 	int ret;
 
 	INIT_DELAYED_WORK(&svm->fault.work, nouveau_svm_fault_drain);
+	mutex_init(&svm->fault.lock);
 
 	ret = nvif_mclass(device, buffers);
 	if (ret < 0)
