@@ -41,6 +41,8 @@
 #include <nvif/if000c.h>
 #include <nvif/vmm.h>
 
+#include <linux/hmm.h>
+#include <linux/memremap.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -372,7 +374,14 @@ nouveau_svm_range_remove(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ra
 	/* Still in the tree: no notification can miss its DMA mapping. */
 	drm_gpusvm_unmap_pages(&vm->gpusvm, &range->pages,
 			       nouveau_svm_range_pages(range), &ctx);
+
+	/* Until it is off the tree, a notification may list it once more. */
+	drm_gpusvm_range_get(&range->base);
 	drm_gpusvm_range_remove(&vm->gpusvm, &range->base);
+	spin_lock(&vm->gc_lock);
+	list_del_init(&range->gc_link);
+	spin_unlock(&vm->gc_lock);
+	drm_gpusvm_range_put(&range->base);
 }
 
 static struct nouveau_svm_range *
@@ -532,6 +541,52 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 		nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_MIGRATE_FAIL, 1);
 }
 
+/*
+ * May the GPU write to the device pages of a range? After fork() they are shared
+ * for reading, and HMM gives them out for writing all the same: it does not fault
+ * on its owner's pages. The answer holds as long as the pages that were got stay
+ * valid, because fork() notifies.
+ */
+static int
+nouveau_svm_range_writable(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	unsigned long npages = nouveau_svm_range_pages(range), i;
+	struct hmm_range hmm = {
+		.notifier = &range->base.notifier->notifier,
+		.start = drm_gpusvm_range_start(&range->base),
+		.end = drm_gpusvm_range_end(&range->base),
+		.hmm_pfns = (unsigned long *)vm->pfns,
+		.dev_private_owner = vm->dpagemap->pagemap->owner,
+	};
+	int ret;
+
+	BUILD_BUG_ON(sizeof(*hmm.hmm_pfns) != sizeof(vm->pfns[0]));
+	lockdep_assert_held(&vm->lock);
+	if (!mmget_not_zero(vm->gpusvm.mm))
+		return -EFAULT;
+	ret = hmm_range_fault_unlocked_timeout(&hmm,
+					       msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT));
+	mmput(vm->gpusvm.mm);
+	if (ret)
+		return ret == -EBUSY ? -EAGAIN : ret;
+
+	for (i = 0; i < npages;) {
+		unsigned long pfn = hmm.hmm_pfns[i];
+		unsigned int order = hmm_pfn_to_map_order(pfn);
+
+		if (!(pfn & HMM_PFN_VALID))
+			return -EAGAIN;
+		if (!(pfn & HMM_PFN_WRITE) &&
+		    is_device_private_page(hmm_pfn_to_page(pfn)))
+			return -EPERM;
+		/* A large mapping may begin before the range. */
+		i = ALIGN_DOWN(i + (hmm.start >> PAGE_SHIFT), 1UL << order) +
+		    (1UL << order) - (hmm.start >> PAGE_SHIFT);
+	}
+
+	return 0;
+}
+
 /* Let the GPU, and nobody else, have a page of anonymous system memory. */
 static int
 nouveau_svm_range_make_exclusive(struct nouveau_svm_vm *vm,
@@ -673,6 +728,24 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 		if (ret)
 			return ret;
 		range->pages_ro = ctx.read_only;
+
+		if (!ctx.read_only && range->pages.flags.has_devmem_pages) {
+			ret = nouveau_svm_range_writable(vm, range);
+			if (ret == -EPERM && (access == NOUVEAU_SVM_ACCESS_READ ||
+					      access == NOUVEAU_SVM_ACCESS_PREFETCH)) {
+				/* Reading is no reason to end the sharing. */
+				ctx.read_only = true;
+			} else if (ret == -EPERM) {
+				/* In RAM they can be copied on write. */
+				drm_gpusvm_range_evict(&vm->gpusvm, base);
+				continue;
+			} else if (ret == -EAGAIN) {
+				continue;
+			} else if (ret) {
+				return ret;
+			}
+			range->pages_ro = ctx.read_only;
+		}
 
 		/* What is there may do but for the atomics. Advice only. */
 		if (!atomic || !READ_ONCE(range->live))
