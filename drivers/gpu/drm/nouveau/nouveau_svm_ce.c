@@ -13,7 +13,8 @@
  * with one fence, whose error is looked at. Until the call returns, and only
  * until then, the engine touches the memory, even if the engine hangs: it is
  * stopped before a timeout is reported. After that the device is wedged, and
- * each further call fails at once.
+ * each further call fails at once. A channel that was killed, because a copy of it
+ * went wrong, is replaced in the background, and calls fail until it is.
  *
  * What this file owns: the channel, its ring, and whether it is wedged. The
  * device (&struct nouveau_svm_dev) owns the &struct nouveau_svm_ce.
@@ -43,12 +44,18 @@ struct nouveau_svm_ce {
 	struct nouveau_svm_dev *svm;
 	/** @chan: the channel, NULL after it was deleted */
 	struct nouveau_channel *chan;
-	/** @copy: the object of the engine's class on @chan */
-	struct nvif_object copy;
-	/** @lock: protects the ring of @chan and @wedged */
+	/** @copy: the object of the engine's class on @chan. Its address is its name
+	 * for nvif, so it stays where it is.
+	 */
+	struct nvif_object *copy;
+	/** @lock: protects which channel there is, its ring, @dead and @wedged */
 	struct mutex lock;
+	/** @dead: @chan was killed, @work replaces it */
+	bool dead;
 	/** @wedged: the engine hung and was stopped, nothing can be copied */
 	bool wedged;
+	/** @work: replaces the channel */
+	struct work_struct work;
 };
 
 /* Words in the ring. */
@@ -199,21 +206,34 @@ nouveau_svm_ce_push(struct nouveau_svm_ce *ce, bool to_vram,
  * is in flight any more, and let all who wait for one know.
  */
 static void
-nouveau_svm_ce_stop(struct nouveau_svm_ce *ce)
+nouveau_svm_ce_stop(struct nouveau_svm_ce *ce, struct nouveau_channel *chan)
 {
 	bool stop;
 
 	mutex_lock(&ce->lock);
-	stop = !ce->wedged;
-	WRITE_ONCE(ce->wedged, true);
+	stop = !ce->wedged && ce->chan == chan;
+	if (stop)
+		WRITE_ONCE(ce->wedged, true);
 	mutex_unlock(&ce->lock);
 	if (!stop)
 		return;
 
 	NV_ERROR(ce->svm->drm, "svm: off: the copy engine does not answer\n");
-	nvif_object_dtor(&ce->copy);
-	nvif_object_dtor(&ce->chan->user);
-	nouveau_channel_kill(ce->chan);
+	nvif_object_dtor(ce->copy);
+	nvif_object_dtor(&chan->user);
+	nouveau_channel_kill(chan);
+}
+
+/* The channel was killed: nothing of it is in flight. Get another. */
+static void
+nouveau_svm_ce_killed(struct nouveau_svm_ce *ce, struct nouveau_channel *chan)
+{
+	mutex_lock(&ce->lock);
+	if (ce->chan == chan && !ce->dead && !ce->wedged) {
+		ce->dead = true;
+		queue_work(ce->svm->free_wq, &ce->work);
+	}
+	mutex_unlock(&ce->lock);
 }
 
 /**
@@ -231,50 +251,55 @@ int
 nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 		      const struct nouveau_svm_run *run, unsigned int nr)
 {
+	struct nouveau_channel *chan;
 	struct nouveau_fence *fence;
-	u64 bytes = 0;
 	unsigned int i;
-	bool emit = false;
+	u64 bytes = 0;
 	int ret;
 
 	if (WARN_ON_ONCE(nr > NOUVEAU_SVM_RUN_MAX))
 		return -EINVAL;
 	if (!nr)
 		return 0;
-	if (nouveau_svm_ce_wedged(ce))
-		return -EIO;
 
-	ret = nouveau_fence_create(&fence, ce->chan);
-	if (ret)
-		return ret;
+	fence = kzalloc_obj(*fence);
+	if (!fence)
+		return -ENOMEM;
 
 	mutex_lock(&ce->lock);
-	ret = ce->wedged ? -EIO :
-	      PUSH_WAIT(&ce->chan->chan.push, NOUVEAU_SVM_CE_SETUP +
-			nr * NOUVEAU_SVM_CE_CLEAR + NOUVEAU_SVM_CE_FENCE);
-	if (!ret) {
-		nouveau_svm_ce_push(ce, to_vram, run, nr);
-		ret = nouveau_fence_emit(fence);
-		emit = true;
-	}
-	mutex_unlock(&ce->lock);
-	if (ret) {
-		/* Commands may be in the ring without a fence behind them. */
-		nouveau_svm_ce_stop(ce);
-		if (emit)
-			nouveau_fence_unref(&fence);
-		else
-			kfree(fence); /* Not a dma_fence so far. */
+	chan = ce->chan;
+	if (ce->wedged || ce->dead || atomic_read(&chan->killed)) {
+		mutex_unlock(&ce->lock);
+		kfree(fence);
+		nouveau_svm_ce_killed(ce, chan);
 		ret = -EIO;
 		goto out;
 	}
 
-	if (!dma_fence_wait_timeout(&fence->base, false, NOUVEAU_SVM_CE_TIMEOUT)) {
-		nouveau_svm_ce_stop(ce);
+	ret = PUSH_WAIT(&chan->chan.push, NOUVEAU_SVM_CE_SETUP +
+			nr * NOUVEAU_SVM_CE_CLEAR + NOUVEAU_SVM_CE_FENCE);
+	if (ret) {
+		/* The ring does not move. */
+		mutex_unlock(&ce->lock);
+		kfree(fence);
+		nouveau_svm_ce_stop(ce, chan);
 		ret = -EIO;
-	} else {
-		ret = min(dma_fence_get_status(&fence->base), 0);
+		goto out;
 	}
+
+	nouveau_svm_ce_push(ce, to_vram, run, nr);
+	RCU_INIT_POINTER(fence->channel, chan);
+	ret = nouveau_fence_emit(fence);
+	mutex_unlock(&ce->lock);
+
+	if (!ret && !dma_fence_wait_timeout(&fence->base, false, NOUVEAU_SVM_CE_TIMEOUT)) {
+		nouveau_svm_ce_stop(ce, chan);
+		ret = -EIO;
+	}
+	if (!ret)
+		ret = min(dma_fence_get_status(&fence->base), 0);
+	if (ret)
+		nouveau_svm_ce_killed(ce, chan);
 	nouveau_fence_unref(&fence);
 
 	if (!ret) {
@@ -304,15 +329,10 @@ nouveau_svm_ce_wedged(struct nouveau_svm_ce *ce)
 	return READ_ONCE(ce->wedged);
 }
 
-/**
- * nouveau_svm_ce_new() - Find a copy engine and make a channel on it
- * @svm: the device
- *
- * Return: the copy engine, or an error pointer. -ENODEV: the device has no copy
- * engine of a known class off the runlist of the graphics engine.
- */
-struct nouveau_svm_ce *
-nouveau_svm_ce_new(struct nouveau_svm_dev *svm)
+/* Make a channel with an object of the engine's class on it. */
+static int
+nouveau_svm_ce_chan_new(struct nouveau_svm_dev *svm, struct nvif_object **pcopy,
+			struct nouveau_channel **pchan)
 {
 	static const struct nvif_mclass classes[] = {
 		{ TURING_DMA_COPY_A, -1 },
@@ -323,7 +343,8 @@ nouveau_svm_ce_new(struct nouveau_svm_dev *svm)
 	};
 	struct nouveau_drm *drm = svm->drm;
 	struct nvif_device *device = &drm->client.device;
-	struct nouveau_svm_ce *ce;
+	struct nouveau_channel *chan = NULL;
+	struct nvif_object *copy;
 	struct nvif_push *push;
 	u64 runm;
 	s32 oclass;
@@ -332,49 +353,105 @@ nouveau_svm_ce_new(struct nouveau_svm_dev *svm)
 	runm = nvif_fifo_runlist_ce(device) &
 	       ~nvif_fifo_runlist(device, NV_DEVICE_HOST_RUNLIST_ENGINES_GR);
 	if (!runm)
-		return ERR_PTR(-ENODEV);
+		return -ENODEV;
 
-	ce = kzalloc_obj(*ce);
-	if (!ce)
-		return ERR_PTR(-ENOMEM);
-	ce->svm = svm;
-	mutex_init(&ce->lock);
+	copy = kzalloc_obj(*copy);
+	if (!copy)
+		return -ENOMEM;
 
-	ret = nouveau_channel_new(&drm->client, true, runm, NvDmaFB, NvDmaTT,
-				  &ce->chan);
-	if (ret) {
-		ce->chan = NULL;
-		goto err;
-	}
+	ret = nouveau_channel_new(&drm->client, true, runm, NvDmaFB, NvDmaTT, &chan);
+	if (ret)
+		goto err_free;
 
-	ret = nvif_mclass(&ce->chan->user, classes);
+	ret = nvif_mclass(&chan->user, classes);
 	if (ret < 0) {
 		ret = -ENODEV;
 		goto err;
 	}
 
 	oclass = classes[ret].oclass;
-	ret = nvif_object_ctor(&ce->chan->user, "svmCopy", oclass | 4 << 16,
-			       oclass, NULL, 0, &ce->copy);
+	ret = nvif_object_ctor(&chan->user, "svmCopy", oclass | 4 << 16, oclass,
+			       NULL, 0, copy);
 	if (ret)
 		goto err;
 
-	push = &ce->chan->chan.push;
-	mutex_lock(&ce->lock);
+	push = &chan->chan.push;
 	ret = PUSH_WAIT(push, 2);
-	if (!ret) {
-		PUSH_NVSQ(push, NVA0B5, 0x0000, oclass);
-		PUSH_KICK(push);
-	}
-	mutex_unlock(&ce->lock);
 	if (ret)
 		goto err;
+	PUSH_NVSQ(push, NVA0B5, 0x0000, oclass);
+	PUSH_KICK(push);
 
-	return ce;
+	*pchan = chan;
+	*pcopy = copy;
+	return 0;
 
 err:
-	nouveau_svm_ce_del(&ce);
-	return ERR_PTR(ret);
+	nvif_object_dtor(copy);
+	nouveau_channel_del(&chan);
+err_free:
+	kfree(copy);
+	return ret;
+}
+
+static void
+nouveau_svm_ce_work(struct work_struct *work)
+{
+	struct nouveau_svm_ce *ce = container_of(work, struct nouveau_svm_ce, work);
+	struct nouveau_channel *chan = NULL;
+	struct nvif_object *copy = NULL;
+	int ret;
+
+	ret = nouveau_svm_ce_chan_new(ce->svm, &copy, &chan);
+	if (ret) {
+		NV_ERROR(ce->svm->drm, "svm: no copies until a channel is made: %pe\n",
+			 ERR_PTR(ret));
+		mutex_lock(&ce->lock);
+		ce->dead = false; /* Who finds it killed tries again. */
+		mutex_unlock(&ce->lock);
+		return;
+	}
+
+	mutex_lock(&ce->lock);
+	if (!ce->wedged) {
+		swap(ce->chan, chan);
+		swap(ce->copy, copy);
+		ce->dead = false;
+	}
+	mutex_unlock(&ce->lock);
+
+	nvif_object_dtor(copy);
+	kfree(copy);
+	nouveau_channel_del(&chan);
+}
+
+/**
+ * nouveau_svm_ce_new() - Find a copy engine and make a channel on it
+ * @svm: the device
+ *
+ * Return: the copy engine, or an error pointer. -ENODEV: the device has no copy
+ * engine of a known class off the runlist of the graphics engine.
+ */
+struct nouveau_svm_ce *
+nouveau_svm_ce_new(struct nouveau_svm_dev *svm)
+{
+	struct nouveau_svm_ce *ce;
+	int ret;
+
+	ce = kzalloc_obj(*ce);
+	if (!ce)
+		return ERR_PTR(-ENOMEM);
+
+	ce->svm = svm;
+	mutex_init(&ce->lock);
+	INIT_WORK(&ce->work, nouveau_svm_ce_work);
+	ret = nouveau_svm_ce_chan_new(svm, &ce->copy, &ce->chan);
+	if (ret) {
+		kfree(ce);
+		return ERR_PTR(ret);
+	}
+
+	return ce;
 }
 
 /**
@@ -392,9 +469,11 @@ nouveau_svm_ce_del(struct nouveau_svm_ce **pce)
 		return;
 	*pce = NULL;
 
-	if (ce->chan && !ce->wedged)
+	cancel_work_sync(&ce->work);
+	if (!ce->wedged)
 		nouveau_channel_idle(ce->chan);
-	nvif_object_dtor(&ce->copy);
+	nvif_object_dtor(ce->copy);
+	kfree(ce->copy);
 	nouveau_channel_del(&ce->chan);
 	mutex_destroy(&ce->lock);
 	kfree(ce);
