@@ -754,6 +754,12 @@ nouveau_svm_dmem_get(struct nouveau_svm_dev *svm)
 	return dpagemap;
 }
 
+static void
+nouveau_svm_dmem_put_device(void *ddev)
+{
+	drm_dev_put(ddev);
+}
+
 /**
  * nouveau_svm_dmem_init() - Prepare for device memory
  * @svm: the device
@@ -764,6 +770,15 @@ int
 nouveau_svm_dmem_init(struct nouveau_svm_dev *svm)
 {
 	struct drm_device *ddev = svm->drm->dev;
+	int ret;
+
+	/* The shrinker and the cache look at the DRM device when they go, which is
+	 * after the driver has given it up.
+	 */
+	drm_dev_get(ddev);
+	ret = devm_add_action_or_reset(ddev->dev, nouveau_svm_dmem_put_device, ddev);
+	if (ret)
+		return ret;
 
 	svm->shrinker = drm_pagemap_shrinker_create_devm(ddev);
 	if (IS_ERR(svm->shrinker))
@@ -775,8 +790,7 @@ nouveau_svm_dmem_init(struct nouveau_svm_dev *svm)
 
 	svm->ce = nouveau_svm_ce_new(svm);
 	if (IS_ERR(svm->ce)) {
-		int ret = PTR_ERR(svm->ce);
-
+		ret = PTR_ERR(svm->ce);
 		svm->ce = NULL;
 		return ret;
 	}

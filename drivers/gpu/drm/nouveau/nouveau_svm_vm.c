@@ -530,6 +530,8 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 	if (drm_gpusvm_scan_mm(&range->base, vm->dpagemap->pagemap->owner,
 			       vm->dpagemap->pagemap) == DRM_GPUSVM_SCAN_EQUAL)
 		return;
+	if (!evict && nouveau_svm_range_bounces(range))
+		return;
 
 	ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end, evict);
 	if (ret == -EBUSY && end - start == SZ_2M) {
@@ -649,7 +651,7 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 			    struct nouveau_svm_range **prange)
 {
 	struct drm_gpusvm_ctx ctx = {
-		.devmem_possible = vm->dpagemap != NULL,
+		.devmem_possible = !!vm->dpagemap,
 		.allow_mixed = true,
 	};
 	bool atomic = access == NOUVEAU_SVM_ACCESS_ATOMIC;
@@ -708,9 +710,8 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 				return ret;
 		} else if (where != NOUVEAU_SVM_ASIS && !try && vm->dpagemap &&
 			   base->flags.migrate_devmem &&
-			   (where == NOUVEAU_SVM_VRAM_EVICT ||
-			    ((atomic || drm_gpusvm_range_size(base) >= SZ_64K) &&
-			     !nouveau_svm_range_bounces(range)))) {
+			   (where == NOUVEAU_SVM_VRAM_EVICT || atomic ||
+			    drm_gpusvm_range_size(base) >= SZ_64K)) {
 			nouveau_svm_range_migrate(vm, range,
 						  where == NOUVEAU_SVM_VRAM_EVICT);
 		}
