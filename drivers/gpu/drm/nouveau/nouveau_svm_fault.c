@@ -237,6 +237,8 @@ nouveau_svm_fault_info(struct nouveau_svm_dev *svm, u32 index)
 
 	for (us = 0; us < NOUVEAU_SVM_VALID_US; us++) {
 		info = nvif_rd32(&svm->fault.object, offset);
+		if (info == ~0U)
+			return 0; /* It has fallen off the bus. */
 		if (info & NOUVEAU_SVM_INFO_VALID) {
 			/* The next lap must not take this one for its own. */
 			nvif_wr32(&svm->fault.object, offset,
