@@ -78,6 +78,11 @@
 /* PUT runs ahead of the entry: wait that long, and come back that often. */
 #define NOUVEAU_SVM_VALID_US		100
 #define NOUVEAU_SVM_LATE_MAX		100
+/*
+ * An overflow that leaves no entry has no interrupt: look that often while there
+ * are address spaces.
+ */
+#define NOUVEAU_SVM_POLL		HZ
 
 /* Batches in a row that had nothing to do on the same page. */
 #define NOUVEAU_SVM_STORM_SLOW		64
@@ -294,11 +299,27 @@ nouveau_svm_fault_ring(struct nouveau_svm_dev *svm, u32 *get, u32 *put, bool *ov
 	return raw != ~0U && *get < svm->fault.entries && *put < svm->fault.entries;
 }
 
+/*
+ * Tell how far the ring was read. The hardware takes no entries from an overflow
+ * until it is told in a write of its own, after GET made room. What it dropped is
+ * reported again after a replay, which the caller sends.
+ */
+static void
+nouveau_svm_fault_advance(struct nouveau_svm_dev *svm, u32 get, bool overflow)
+{
+	struct nvif_object *device = &svm->drm->client.device.object;
+
+	nvif_wr32(device, svm->fault.getaddr, get);
+	if (overflow) {
+		nouveau_svm_count(svm, NOUVEAU_SVM_STAT_OVERFLOW, 1);
+		nvif_wr32(device, svm->fault.getaddr, get | NOUVEAU_SVM_PTR_OVERFLOW);
+	}
+}
+
 /* Drop what is in the ring. A replay follows. */
 static void
 nouveau_svm_fault_flush(struct nouveau_svm_dev *svm)
 {
-	struct nvif_object *device = &svm->drm->client.device.object;
 	u32 get, put, first;
 	bool overflow;
 
@@ -310,8 +331,8 @@ nouveau_svm_fault_flush(struct nouveau_svm_dev *svm)
 			break;
 		nouveau_svm_count(svm, NOUVEAU_SVM_STAT_STALE, 1);
 	}
-	if (get != first)
-		nvif_wr32(device, svm->fault.getaddr, get);
+	if (get != first || overflow)
+		nouveau_svm_fault_advance(svm, get, overflow);
 }
 
 
@@ -473,7 +494,6 @@ nouveau_svm_fault_drain(struct work_struct *work)
 {
 	struct nouveau_svm_dev *svm =
 		container_of(to_delayed_work(work), struct nouveau_svm_dev, fault.work);
-	struct nvif_object *device = &svm->drm->client.device.object;
 	bool late = false, overflow;
 	unsigned int nr = 0;
 	u32 get, put;
@@ -509,20 +529,17 @@ next:
 		nr++;
 	}
 
-	if (nr) {
+	if (nr)
 		nouveau_svm_count(svm, NOUVEAU_SVM_STAT_FAULT, nr);
-		nvif_wr32(device, svm->fault.getaddr, get);
-	}
-	if (overflow) {
-		/* A write of its own, after GET made room. */
-		nouveau_svm_count(svm, NOUVEAU_SVM_STAT_OVERFLOW, 1);
-		nvif_wr32(device, svm->fault.getaddr, get | NOUVEAU_SVM_PTR_OVERFLOW);
-		/* What was dropped is reported again after a replay. */
+	if (nr || overflow)
+		nouveau_svm_fault_advance(svm, get, overflow);
+	if (overflow)
 		nouveau_svm_replay(svm);
-	}
 
 	if (late || get != put || overflow)
 		queue_delayed_work(svm->wq, &svm->fault.work, late);
+	else if (!list_empty_careful(&svm->vms))
+		queue_delayed_work(svm->wq, &svm->fault.work, NOUVEAU_SVM_POLL);
 unlock:
 	mutex_unlock(&svm->fault.lock);
 }

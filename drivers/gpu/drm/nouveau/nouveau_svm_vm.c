@@ -940,6 +940,7 @@ nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
 	mutex_lock(&svm->lock);
 	list_add_tail(&vm->head, &svm->vms);
 	mutex_unlock(&svm->lock);
+	queue_delayed_work(svm->wq, &svm->fault.work, 0);
 
 	*pvm = vm;
 	return 0;
