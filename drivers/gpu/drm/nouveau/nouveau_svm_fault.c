@@ -221,7 +221,8 @@ nouveau_svm_cancel(struct nouveau_svm_dev *svm, const struct nouveau_svm_fault *
 		.inst = fault->inst,
 	};
 
-	dev_warn_ratelimited(svm->drm->dev->dev,
+	/* Any program can cause it, as it can a segmentation fault: no warning. */
+	dev_info_ratelimited(svm->drm->dev->dev,
 			     "svm: fault at %016llx cancelled: access %u reason %u inst %010llx: %pe\n",
 			     fault->addr, fault->access, fault->reason, fault->inst,
 			     ERR_PTR(error));
