@@ -12,7 +12,7 @@ import sys
 
 # What nouveau logs when it kills a channel, and when a submission comes just too late.
 KILL = re.compile(r"nouveau .*: (fifo: fault |fifo:[0-9a-f:]+(\[.*\])? ?(rc scheduled|errored - disabling channel)|"
-                  r".*: channel \d+ killed!|.*: error fencing pushbuf: -19|gr: )|nouveau .*fifo:\d+: rc scheduled")
+                  r".*: channel \d+ killed!|.*: error fencing pushbuf: -19)|nouveau .*fifo:\d+: rc scheduled")
 # Reports that come and go with timing, by driver: the defect strikes in some runs of a test and not in others,
 # so no list of expected failures can hold it.
 RACES = {

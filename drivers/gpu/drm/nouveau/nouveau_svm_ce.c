@@ -144,18 +144,17 @@ static void
 nouveau_svm_ce_push_clear(struct nvif_push *push, u64 dst, u32 bytes,
 			  bool first, bool last)
 {
-	/* Elements of 8 bytes, made of two constants. */
+	/* Elements of 8 bytes: both constants, which are zero. */
+	const u32 components =
+		NVDEF(NVA0B5, SET_REMAP_COMPONENTS, COMPONENT_SIZE, FOUR) |
+		NVDEF(NVA0B5, SET_REMAP_COMPONENTS, NUM_DST_COMPONENTS, TWO) |
+		NVDEF(NVA0B5, SET_REMAP_COMPONENTS, DST_X, CONST_A) |
+		NVDEF(NVA0B5, SET_REMAP_COMPONENTS, DST_Y, CONST_B);
+
 	PUSH_MTHD(push, NVA0B5, SET_REMAP_CONST_A, 0,
 				SET_REMAP_CONST_B, 0,
-
-				SET_REMAP_COMPONENTS,
-		  NVDEF(NVA0B5, SET_REMAP_COMPONENTS, DST_X, CONST_A) |
-		  NVDEF(NVA0B5, SET_REMAP_COMPONENTS, DST_Y, CONST_B) |
-		  NVDEF(NVA0B5, SET_REMAP_COMPONENTS, COMPONENT_SIZE, FOUR) |
-		  NVDEF(NVA0B5, SET_REMAP_COMPONENTS, NUM_DST_COMPONENTS, TWO));
-	PUSH_MTHD(push, NVA0B5, OFFSET_OUT_UPPER,
-		  NVVAL(NVA0B5, OFFSET_OUT_UPPER, UPPER, upper_32_bits(dst)),
-
+				SET_REMAP_COMPONENTS, components);
+	PUSH_MTHD(push, NVA0B5, OFFSET_OUT_UPPER, upper_32_bits(dst),
 				OFFSET_OUT_LOWER, lower_32_bits(dst));
 	PUSH_MTHD(push, NVA0B5, LINE_LENGTH_IN, bytes >> 3,
 				LINE_COUNT, 1);
