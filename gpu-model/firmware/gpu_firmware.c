@@ -93,16 +93,18 @@ static void make_parents(char *path)
 
 static void put(const char *chip, const char *name, const void *buf, size_t len)
 {
-	char path[4096];
+	char path[4096], tmp[4096 + 8];
 	FILE *f;
 
 	if (snprintf(path, sizeof(path), "%s/nvidia/%s/%s", outdir, chip, name) >= (int)sizeof(path)) {
 		errno = ENAMETOOLONG;
 		die(outdir);
 	}
+	snprintf(tmp, sizeof(tmp), "%s.tmp", path);
 	make_parents(path);
-	f = fopen(path, "wb");
-	if (!f || fwrite(buf, 1, len, f) != len || fclose(f))
+	/* by a rename: a guest that boots meanwhile sees whole files only */
+	f = fopen(tmp, "wb");
+	if (!f || fwrite(buf, 1, len, f) != len || fclose(f) || rename(tmp, path))
 		die(path);
 }
 

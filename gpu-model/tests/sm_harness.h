@@ -60,22 +60,24 @@ static inline uint8_t plain_translate(void *priv, void *space, enum sm_port port
 {
 	struct plain *p = priv;
 	unsigned int n;
+	uint8_t kind;
 
 	__atomic_add_fetch(&p->translations, 1, __ATOMIC_RELAXED);
 	if (va < VA || va >= VA + MEM)
 		return 0;
 	n = (va - VA) >> 12;
-	if (p->kind[n] == PG_AWAY)
+	kind = __atomic_load_n(&p->kind[n], __ATOMIC_ACQUIRE);
+	if (kind == PG_AWAY)
 		return FAULT_PTE;
-	if (p->kind[n] == PG_RO && (access == SM_WRITE || access == SM_ATOMIC))
+	if (kind == PG_RO && (access == SM_WRITE || access == SM_ATOMIC))
 		return FAULT_RO;
 	out->va = VA + ((uint64_t)n << 12);
 	out->size = 4096;
-	out->host = p->kind[n] == PG_NOHOST || p->kind[n] == PG_SPARSE ? NULL : p->mem + ((size_t)n << 12);
-	out->writable = out->atomic_ok = p->kind[n] != PG_RO;
-	out->sysmem = p->kind[n] == PG_SYSMEM;
-	out->sparse = p->kind[n] == PG_SPARSE;
-	out->nocache = p->kind[n] == PG_NOCACHE;
+	out->host = kind == PG_NOHOST || kind == PG_SPARSE ? NULL : p->mem + ((size_t)n << 12);
+	out->writable = out->atomic_ok = kind != PG_RO;
+	out->sysmem = kind == PG_SYSMEM;
+	out->sparse = kind == PG_SPARSE;
+	out->nocache = kind == PG_NOCACHE;
 	return SM_XLAT_OK;
 }
 

@@ -413,11 +413,21 @@ static void iova_generation(void **state)
 }
 
 /* SM workers translate while the device invalidates: each sees one of the two leaves, whole. */
-static volatile bool stop;
+static bool stop;
+
+static bool stopped(void)
+{
+	return __atomic_load_n(&stop, __ATOMIC_RELAXED);
+}
+
+static void set_stop(bool on)
+{
+	__atomic_store_n(&stop, on, __ATOMIC_RELAXED);
+}
 
 static void *reader(void *priv)
 {
-	while (!stop) {
+	while (!stopped()) {
 		pthread_rwlock_rdlock(&h.gpu->sm_gate);
 		for (unsigned int i = 0; i < 100; i++) {
 			struct mmu_xlat x;
@@ -425,7 +435,7 @@ static void *reader(void *priv)
 
 			if (mmu_translate(h.gpu, &s.sp, TLB_GPC, CLIENT_SM_TEX, va, MMU_READ, &x) != MMU_OK ||
 			    (x.addr != A + i % 64 * 4096 && x.addr != B + i % 64 * 4096) || x.page_va != va)
-				stop = true;
+				set_stop(true);
 		}
 		pthread_rwlock_unlock(&h.gpu->sm_gate);
 	}
@@ -438,10 +448,10 @@ static void concurrent(void **state)
 
 	for (unsigned int i = 0; i < 64; i++)
 		h_map(&h, &s, VA + i * 4096, 12, AP_VRAM, A + i * 4096, 0);
-	stop = false;
+	set_stop(false);
 	for (unsigned int i = 0; i < ARRAY_SIZE(t); i++)
 		assert_int_equal(pthread_create(&t[i], NULL, reader, NULL), 0);
-	for (unsigned int n = 0; n < 2000 && !stop; n++) {
+	for (unsigned int n = 0; n < 2000 && !stopped(); n++) {
 		for (unsigned int i = 0; i < 64; i++) {
 			uint64_t pte = h_pte(AP_VRAM, (n & 1 ? A : B) + i * 4096, 0);
 			uint64_t *p = (uint64_t *)(h.gpu->vram + h_entry(&h, &s, VA + i * 4096, 12));
@@ -450,8 +460,8 @@ static void concurrent(void **state)
 		}
 		h_invalidate(&h, &s, 1);
 	}
-	assert_false(stop);
-	stop = true;
+	assert_false(stopped());
+	set_stop(true);
 	for (unsigned int i = 0; i < ARRAY_SIZE(t); i++)
 		pthread_join(t[i], NULL);
 	assert_int_equal(h_findings(&h), 0);
