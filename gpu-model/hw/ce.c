@@ -95,12 +95,19 @@ enum {
 #define CE_CHUNK (128u << 10)
 #define CE_BOUNCE 4096u
 #define CE_STREAM_BYTES (1u << 20)
+#define CE_PIECES (CE_CHUNK / 4096 + 1)
 
 struct ce_side {
 	bool physical;
 	enum aperture ap;
 	uint64_t base;		/* of the current line */
 	uint32_t pitch;
+};
+
+/* What is known of where a side's next bytes are.  Good for one step: gpu->lock is held throughout. */
+struct ce_run {
+	struct mmu_xlat x[CE_PIECES];
+	unsigned int n, i;	/* pieces, and the current one */
 };
 
 struct ce_job {
@@ -371,19 +378,37 @@ static enum mmu_fault_type ce_locate(struct gpu *gpu, struct engine *e, const st
 	return t;
 }
 
-static void ce_count(struct gpu *gpu, const struct ce_job *j, enum aperture from, enum aperture to,
-		     uint64_t n)
+/* Bytes moved in a step, by counter.  The ledger gets them at its end: atomic additions wait for streamed stores. */
+struct ce_tally {
+	uint64_t set, vram_to_vram, vram_to_sys, sys_to_vram, sys_to_sys;
+};
+
+static void ce_count(struct ce_tally *n, const struct ce_job *j, enum aperture from, enum aperture to, uint64_t bytes)
 {
 	if (!j->reads)
-		LEDGER_ADD(gpu, ce_bytes_set, n);
+		n->set += bytes;
 	else if (from == AP_VRAM && to == AP_VRAM)
-		LEDGER_ADD(gpu, ce_bytes_vram_to_vram, n);
+		n->vram_to_vram += bytes;
 	else if (from == AP_VRAM)
-		LEDGER_ADD(gpu, ce_bytes_vram_to_sys, n);
+		n->vram_to_sys += bytes;
 	else if (to == AP_VRAM)
-		LEDGER_ADD(gpu, ce_bytes_sys_to_vram, n);
+		n->sys_to_vram += bytes;
 	else
-		LEDGER_ADD(gpu, ce_bytes_sys_to_sys, n);
+		n->sys_to_sys += bytes;
+}
+
+static void ce_tally_post(struct gpu *gpu, const struct ce_tally *n)
+{
+	if (n->set)
+		LEDGER_ADD(gpu, ce_bytes_set, n->set);
+	if (n->vram_to_vram)
+		LEDGER_ADD(gpu, ce_bytes_vram_to_vram, n->vram_to_vram);
+	if (n->vram_to_sys)
+		LEDGER_ADD(gpu, ce_bytes_vram_to_sys, n->vram_to_sys);
+	if (n->sys_to_vram)
+		LEDGER_ADD(gpu, ce_bytes_sys_to_vram, n->sys_to_vram);
+	if (n->sys_to_sys)
+		LEDGER_ADD(gpu, ce_bytes_sys_to_sys, n->sys_to_sys);
 }
 
 #ifdef __SSE2__
@@ -425,25 +450,75 @@ static void ce_move(const struct ce_job *j, uint8_t *d, const uint8_t *s, size_t
 	memmove(d, s, len);
 }
 
-/* One piece of a plain copy.  Return: bytes moved, 0 after a fault. */
-static size_t ce_copy_piece(struct gpu *gpu, struct engine *e, struct ce_job *j, size_t len)
+/*
+ * Have the current piece of @r hold what is at byte @off of the current line.  *@len: in: what the
+ * step moves from there at most; out: bytes in one piece.
+ * Return: MMU_OK or the fault type.
+ */
+static enum mmu_fault_type ce_run_fill(struct gpu *gpu, struct engine *e, const struct ce_side *s, uint64_t off,
+				       bool write, struct ce_run *r, size_t *len)
+{
+	enum mmu_fault_type t = MMU_OK;
+
+	if (r->i == r->n) {
+		r->i = 0;
+		r->n = 1;
+		if (s->physical) {
+			size_t n = *len;
+
+			t = ce_locate(gpu, e, s, off, write, &r->x[0], &n);
+			r->x[0].left = n;
+		} else {
+			t = mmu_translate_run(gpu, &e->resident->space, TLB_HUB, CLIENT_CE, s->base + off, *len,
+					      write ? MMU_WRITE : MMU_READ, r->x, CE_PIECES, &r->n);
+		}
+		if (t != MMU_OK) {
+			r->n = 0;
+			return t;
+		}
+	}
+	if (*len > r->x[r->i].left)
+		*len = r->x[r->i].left;
+	return MMU_OK;
+}
+
+static void ce_run_advance(struct ce_run *r, size_t len)
+{
+	struct mmu_xlat *x = &r->x[r->i];
+
+	x->addr += len;
+	x->left -= len;
+	if (!x->left)
+		r->i++;
+}
+
+/*
+ * One piece of a plain copy, of @len bytes at most.  @sr and @dr end with the line.
+ * Return: bytes moved, 0 after a fault.
+ */
+static size_t ce_copy_piece(struct gpu *gpu, struct engine *e, struct ce_job *j, size_t len, struct ce_run *sr,
+			    struct ce_run *dr, struct ce_tally *tally)
 {
 	struct mmu_xlat sx, dx;
 	uint8_t bounce[CE_BOUNCE];
 	enum mmu_fault_type t;
 	void *sp = NULL, *dp = NULL;
-	size_t n;
+	size_t n = len;
 
-	t = ce_locate(gpu, e, &j->src, j->pos, false, &sx, &len);
+	t = ce_run_fill(gpu, e, &j->src, j->pos, false, sr, &n);
 	if (t != MMU_OK) {
 		ce_fault(gpu, e, j->src.base + j->pos, MMU_READ, t);
 		return 0;
 	}
-	t = ce_locate(gpu, e, &j->dst, j->pos, true, &dx, &len);
+	t = ce_run_fill(gpu, e, &j->dst, j->pos, true, dr, &len);
 	if (t != MMU_OK) {
 		ce_fault(gpu, e, j->dst.base + j->pos, MMU_WRITE, t);
 		return 0;
 	}
+	if (len > n)
+		len = n;
+	sx = sr->x[sr->i];
+	dx = dr->x[dr->i];
 	if (!sx.sparse && !dx.sparse && !sx.nocache && !dx.nocache) {
 		n = len;
 		sp = mem_ptr(gpu, CLIENT_CE, sx.ap, sx.addr, &n, false);
@@ -472,7 +547,9 @@ static size_t ce_copy_piece(struct gpu *gpu, struct engine *e, struct ce_job *j,
 			return 0;
 		}
 	}
-	ce_count(gpu, j, sx.ap, dx.ap, len);
+	ce_count(tally, j, sx.ap, dx.ap, len);
+	ce_run_advance(sr, len);
+	ce_run_advance(dr, len);
 	return len;
 }
 
@@ -507,7 +584,8 @@ static bool ce_access(struct gpu *gpu, struct engine *e, const struct ce_side *s
 }
 
 /* One piece with component remapping, whole elements.  Return: bytes written, 0 after a fault. */
-static size_t ce_remap_piece(struct gpu *gpu, struct engine *e, struct ce_job *j, size_t len)
+static size_t ce_remap_piece(struct gpu *gpu, struct engine *e, struct ce_job *j, size_t len,
+			     struct ce_tally *tally)
 {
 	uint32_t cs = j->comp_size, sb = cs * j->nsrc, db = cs * j->ndst;
 	uint8_t src[CE_BOUNCE], dst[CE_BOUNCE];
@@ -540,16 +618,18 @@ static size_t ce_remap_piece(struct gpu *gpu, struct engine *e, struct ce_job *j
 	}
 	if (!ce_access(gpu, e, &j->dst, j->pos, dst, n * db, true, &dap))
 		return 0;
-	ce_count(gpu, j, sap, dap, n * db);
+	ce_count(tally, j, sap, dap, n * db);
 	return n * db;
 }
 
 /* Return: false after a fault. */
-static bool ce_chunk(struct gpu *gpu, struct engine *e, struct ce_job *j)
+static bool ce_chunk(struct gpu *gpu, struct engine *e, struct ce_job *j, struct ce_tally *tally)
 {
 	/* remapping goes element by element: keep its step as short as a plain copy's */
 	size_t budget = j->remap ? CE_CHUNK / 2 : CE_CHUNK;
+	struct ce_run sr, dr;
 
+	sr.n = sr.i = dr.n = dr.i = 0;
 	while (j->copy && budget) {
 		uint64_t left = j->line_bytes - j->pos;
 		size_t n = left < budget ? left : budget;
@@ -557,19 +637,21 @@ static bool ce_chunk(struct gpu *gpu, struct engine *e, struct ce_job *j)
 		if (j->remap) {
 			if (n < j->comp_size * j->ndst)
 				break;
-			n = ce_remap_piece(gpu, e, j, n);
+			n = ce_remap_piece(gpu, e, j, n, tally);
 		} else {
-			n = ce_copy_piece(gpu, e, j, n);
+			n = ce_copy_piece(gpu, e, j, n, &sr, &dr, tally);
 		}
 		if (!n)
 			return false;
 		budget -= n;
 		/* the cost of many short lines is in the translations */
-		budget -= budget < 512 ? budget : 512;
+		if (n < 4096)
+			budget -= budget < 512 ? budget : 512;
 		j->pos += n;
 		if (j->pos < j->line_bytes)
 			continue;
 		j->pos = 0;
+		sr.n = sr.i = dr.n = dr.i = 0;
 		/* pitches are signed: surfaces may run upwards */
 		j->src.base += (int64_t)(int32_t)j->src.pitch;
 		j->dst.base += (int64_t)(int32_t)j->dst.pitch;
@@ -640,13 +722,17 @@ static bool ce_semaphore(struct gpu *gpu, struct engine *e, const struct ce_job 
 static enum step_result ce_step(struct gpu *gpu, struct engine *e)
 {
 	struct ce_job *j = e->priv;
+	struct ce_tally tally = { 0 };
 	struct inject_arm arm;
+	bool go_on;
 
 	if (!j || !j->active)
 		return STEP_IDLE;
 	if (inject_armed(gpu, INJECT_engine_hang, &arm) && arm.arg == e->id)
 		return STEP_POLL;
-	if (!ce_chunk(gpu, e, j))
+	go_on = ce_chunk(gpu, e, j, &tally);
+	ce_tally_post(gpu, &tally);
+	if (!go_on)
 		return STEP_IDLE;
 #ifdef __SSE2__
 	if (j->stream)

@@ -107,6 +107,8 @@ struct walk {
 	struct tlb *tlb;	/* NULL: look at memory alone, count nothing */
 	uint64_t key;
 	uint64_t va;
+	struct tlb_pde *pd0;	/* NULL, or room for the entry of PD0 that the last walk went through */
+	uint64_t pte_reads;	/* not yet in the ledger */
 	struct tlb_leaf leaf;	/* result */
 };
 
@@ -194,8 +196,7 @@ static enum mmu_fault_type read_pte(struct walk *w, enum aperture ap, uint64_t t
 {
 	if (read_entry(w, ap, table + index * 8, pte, 8))
 		return MMU_FAULT_POISON;
-	if (w->tlb)
-		LEDGER(w->gpu, pte_read);
+	w->pte_reads++;
 	return MMU_OK;
 }
 
@@ -213,6 +214,8 @@ static enum mmu_fault_type walk_pd0(struct walk *w, const struct tlb_pde *e)
 			return leaf_pte(w, PTE_VOL, 21);
 		return MMU_FAULT_PDE;
 	}
+	if (w->pd0 && w->pd0 != e)
+		*w->pd0 = *e;
 	if (entry_ap(lo)) {
 		ret = read_pte(w, pde_ap(lo), pde_addr(lo, true), (w->va >> 16) & 31, &pte);
 		if (ret != MMU_OK)
@@ -245,6 +248,9 @@ static enum mmu_fault_type walk(struct walk *w)
 	struct tlb_pde e;
 
 	memset(&w->leaf, 0, sizeof(w->leaf));
+	/* The walk of the page before went through the same entry: the TLB has it, unchanged. */
+	if (w->pd0 && w->pd0->pdb && w->pd0->index == w->va >> level_index[LVL_PD0].shift)
+		return walk_pd0(w, w->pd0);
 	/* Begin at the lowest directory entry that the TLB has. */
 	for (enum mmu_level lvl = LVL_PD0; lvl <= LVL_PD3; lvl++) {
 		if (!cached_pde(w, lvl, w->va >> level_index[lvl].shift, &e))
@@ -385,6 +391,56 @@ static void tell_half_cleared(struct gpu *gpu, const struct tlb_leaf *l, uint64_
 			(unsigned long long)va, access, (unsigned long long)l->pte);
 }
 
+struct xlat_counts {
+	uint64_t hits, misses;
+};
+
+/* Translate w->va.  Context: as mmu_translate(). */
+static enum mmu_fault_type translate(struct walk *w, enum mem_client c, enum mmu_access access,
+				     struct mmu_xlat *out, struct xlat_counts *n)
+{
+	struct gpu *gpu = w->gpu;
+	enum mmu_fault_type ret;
+	bool suspect;
+
+	if (w->va >> VA_BITS || w->va > w->sp->limit)
+		return MMU_FAULT_LIMIT;
+	if (tlb_find(w->tlb, w->key, w->va, &w->leaf, &suspect)) {
+		ret = check_access(&w->leaf, access);
+		n->hits++;
+		if (ret == MMU_OK)
+			check_hit(gpu, w->sp, w, &w->leaf, suspect, access);
+	} else {
+		n->misses++;
+		ret = walk(w);
+		if (ret != MMU_OK)
+			return ret;
+		if (in_sysmem(&w->leaf)) {
+			w->leaf.generation = leaf_generation(gpu, &w->leaf);
+			w->leaf.dma_epoch = __atomic_load_n(&gpu->mmu->dma_epoch, __ATOMIC_RELAXED);
+		}
+		tlb_add(w->tlb, &w->leaf);
+		ret = check_access(&w->leaf, access);
+	}
+	fill_xlat(&w->leaf, w->va, out);
+	if (out->sparse && w->leaf.pte != PTE_VOL)
+		tell_half_cleared(gpu, &w->leaf, w->va, access);
+	if (!out->sparse)
+		out->nocache = san_watched(gpu, c, out->ap, w->leaf.addr, BIT64(out->page_shift),
+					   access == MMU_WRITE || access == MMU_ATOMIC, false);
+	return ret;
+}
+
+static void count_translations(const struct walk *w, const struct xlat_counts *n)
+{
+	if (n->hits)
+		LEDGER_ADD(w->gpu, tlb_hit, n->hits);
+	if (n->misses)
+		LEDGER_ADD(w->gpu, tlb_miss, n->misses);
+	if (w->pte_reads)
+		LEDGER_ADD(w->gpu, pte_read, w->pte_reads);
+}
+
 enum mmu_fault_type mmu_translate(struct gpu *gpu, const struct mmu_space *sp, enum tlb_id tlb,
 				  enum mem_client c, uint64_t va, enum mmu_access access,
 				  struct mmu_xlat *out)
@@ -393,35 +449,50 @@ enum mmu_fault_type mmu_translate(struct gpu *gpu, const struct mmu_space *sp, e
 		.gpu = gpu, .sp = sp, .tlb = gpu->mmu->tlb[tlb], .va = va,
 		.key = tlb_pdb_key(sp->pdb, sp->pdb_ap),
 	};
-	enum mmu_fault_type ret;
-	bool suspect;
+	struct xlat_counts n = { 0 };
+	enum mmu_fault_type ret = translate(&w, c, access, out, &n);
 
-	if (va >> VA_BITS || va > sp->limit)
-		return MMU_FAULT_LIMIT;
-	if (tlb_find(w.tlb, w.key, va, &w.leaf, &suspect)) {
-		ret = check_access(&w.leaf, access);
-		LEDGER(gpu, tlb_hit);
-		if (ret == MMU_OK)
-			check_hit(gpu, sp, &w, &w.leaf, suspect, access);
-	} else {
-		LEDGER(gpu, tlb_miss);
-		ret = walk(&w);
-		if (ret != MMU_OK)
-			return ret;
-		if (in_sysmem(&w.leaf)) {
-			w.leaf.generation = leaf_generation(gpu, &w.leaf);
-			w.leaf.dma_epoch = __atomic_load_n(&gpu->mmu->dma_epoch, __ATOMIC_RELAXED);
-		}
-		tlb_add(w.tlb, &w.leaf);
-		ret = check_access(&w.leaf, access);
-	}
-	fill_xlat(&w.leaf, va, out);
-	if (out->sparse && w.leaf.pte != PTE_VOL)
-		tell_half_cleared(gpu, &w.leaf, va, access);
-	if (!out->sparse)
-		out->nocache = san_watched(gpu, c, out->ap, w.leaf.addr, BIT64(out->page_shift),
-					   access == MMU_WRITE || access == MMU_ATOMIC, false);
+	count_translations(&w, &n);
 	return ret;
+}
+
+/* Does @b go on where @a ends? */
+static bool continues(const struct mmu_xlat *a, const struct mmu_xlat *b)
+{
+	return a->ap == b->ap && !a->sparse && !b->sparse && !a->nocache && !b->nocache &&
+	       a->addr + a->left == b->addr;
+}
+
+enum mmu_fault_type mmu_translate_run(struct gpu *gpu, const struct mmu_space *sp, enum tlb_id tlb,
+				      enum mem_client c, uint64_t va, uint64_t len, enum mmu_access access,
+				      struct mmu_xlat *out, unsigned int max, unsigned int *nr)
+{
+	struct tlb_pde pd0 = { 0 };
+	struct walk w = {
+		.gpu = gpu, .sp = sp, .tlb = gpu->mmu->tlb[tlb], .va = va,
+		.key = tlb_pdb_key(sp->pdb, sp->pdb_ap), .pd0 = &pd0,
+	};
+	enum mmu_fault_type ret = MMU_OK;
+	struct xlat_counts n = { 0 };
+	struct mmu_xlat x;
+	unsigned int k = 0;
+
+	while (len && k < max) {
+		ret = translate(&w, c, access, &x, &n);
+		if (ret != MMU_OK)
+			break;
+		if (x.left > len)
+			x.left = len;
+		w.va += x.left;
+		len -= x.left;
+		if (k && continues(&out[k - 1], &x))
+			out[k - 1].left += x.left;
+		else
+			out[k++] = x;
+	}
+	count_translations(&w, &n);
+	*nr = k;
+	return k ? MMU_OK : ret;
 }
 
 enum mmu_fault_type mmu_peek(struct gpu *gpu, const struct mmu_space *sp, uint64_t va,

@@ -79,6 +79,21 @@ enum mmu_fault_type mmu_translate(struct gpu *gpu, const struct mmu_space *sp, e
 				  enum mem_client c, uint64_t va, enum mmu_access access,
 				  struct mmu_xlat *out);
 
+/**
+ * mmu_translate_run() - translate @len bytes from @va on, in pieces.
+ * @len: bytes that the client accesses now, at least 1.
+ * @out: @max pieces; pages that follow each other in physical memory are one piece, and
+ *	mmu_xlat.left is the length of the piece (page_va and what is beside it: of its first page).
+ * @nr: pieces filled.  Translation ends before the first page that does not translate.
+ *
+ * As mmu_translate() page by page, but a table's entries are read in a row.
+ *
+ * Return: MMU_OK when there is a piece, else the fault type of the page at @va.
+ */
+enum mmu_fault_type mmu_translate_run(struct gpu *gpu, const struct mmu_space *sp, enum tlb_id tlb,
+				      enum mem_client c, uint64_t va, uint64_t len, enum mmu_access access,
+				      struct mmu_xlat *out, unsigned int max, unsigned int *nr);
+
 /*
  * Read or write virtual memory for a hub client, page by page.
  * Return: MMU_OK or the fault type with *@fault_va set; bytes before that were transferred.

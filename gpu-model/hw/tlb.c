@@ -45,10 +45,13 @@ struct set_lock {
 	uint32_t rng;
 };
 
+/* A set's first cache line tells what is in it, so that a look-up that finds nothing reads no other. */
 struct leaf_set {
 	struct set_lock lock;
+	uint32_t tag[WAYS];	/* lower half of the page's number */
+	uint64_t since[WAYS];	/* the leaf's seq + 1; 0: free */
 	struct tlb_leaf way[WAYS];
-};
+} __attribute__((aligned(64)));
 
 struct pde_set {
 	struct set_lock lock;
@@ -162,7 +165,7 @@ static uint64_t valid_from(struct tlb *t, uint64_t pdb, enum mmu_level lvl)
 
 int tlb_new(uint64_t seed, struct tlb **out)
 {
-	struct tlb *t = calloc(1, sizeof(*t));
+	struct tlb *t = aligned_alloc(64, sizeof(*t));
 
 	if (!t)
 		return -ENOMEM;
@@ -194,7 +197,8 @@ void tlb_reset(struct tlb *t)
 
 static struct leaf_set *leaf_set(struct tlb *t, unsigned int size, uint64_t pdb, uint64_t page)
 {
-	return &t->leaf[size][mix(page ^ pdb << 20) % LEAF_SETS];
+	/* neighbours in neighbouring sets, which the host's caches see coming */
+	return &t->leaf[size][(page + mix(pdb)) % LEAF_SETS];
 }
 
 static bool find_leaf(const struct leaf_set *set, uint64_t pdb, uint64_t page, uint64_t from,
@@ -207,13 +211,11 @@ static bool find_leaf(const struct leaf_set *set, uint64_t pdb, uint64_t page, u
 		seq = read_begin(&set->lock);
 		found = false;
 		for (unsigned int w = 0; w < WAYS && !found; w++) {
-			const struct tlb_leaf *l = &set->way[w];
-
-			if (__atomic_load_n(&l->page, __ATOMIC_RELAXED) != page ||
-			    __atomic_load_n(&l->pdb, __ATOMIC_RELAXED) != pdb)
+			if (__atomic_load_n(&set->tag[w], __ATOMIC_RELAXED) != (uint32_t)page ||
+			    __atomic_load_n(&set->since[w], __ATOMIC_RELAXED) <= from)
 				continue;
-			load_words(out, l, sizeof(*l));
-			found = out->seq >= from;
+			load_words(out, &set->way[w], sizeof(*out));
+			found = out->page == page && out->pdb == pdb;
 		}
 	} while (!read_ended(&set->lock, seq));
 	return found;
@@ -245,24 +247,29 @@ void tlb_add(struct tlb *t, const struct tlb_leaf *l)
 	unsigned int size = l->shift == 12 ? 0 : l->shift == 16 ? 1 : 2;
 	uint64_t from = valid_from(t, l->pdb, LVL_PT);
 	struct leaf_set *set = leaf_set(t, size, l->pdb, l->page);
-	struct tlb_leaf *at = NULL, e = *l;
+	struct tlb_leaf e = *l;
+	int at = -1;
 
 	__atomic_store_n(&t->has_size[size], true, __ATOMIC_RELAXED);
 	set_lock(&set->lock);
 	for (unsigned int w = 0; w < WAYS; w++) {
-		struct tlb_leaf *old = &set->way[w];
+		const struct tlb_leaf *old = &set->way[w];
 
-		if (old->pdb == l->pdb && old->page == l->page) {
-			at = old;
+		if (!set->since[w]) {
+			at = at < 0 ? (int)w : at;
+		} else if (set->tag[w] == (uint32_t)l->page && old->pdb == l->pdb && old->page == l->page) {
+			at = (int)w;
 			break;
+		} else if (at < 0 && set->since[w] <= from && old->pdb == l->pdb) {
+			at = (int)w;
 		}
-		if (!at && (!old->pdb || (old->pdb == l->pdb && old->seq < from)))
-			at = old;
 	}
-	if (!at)
-		at = &set->way[victim(&set->lock)];
+	if (at < 0)
+		at = (int)victim(&set->lock);
 	e.seq = e.checked = t->seq;
-	store_words(at, &e, sizeof(e));
+	store_words(&set->way[at], &e, sizeof(e));
+	__atomic_store_n(&set->tag[at], (uint32_t)e.page, __ATOMIC_RELAXED);
+	__atomic_store_n(&set->since[at], e.seq + 1, __ATOMIC_RELAXED);
 	set_unlock(&set->lock);
 }
 
@@ -275,7 +282,7 @@ void tlb_checked(struct tlb *t, const struct tlb_leaf *l)
 	for (unsigned int w = 0; w < WAYS; w++) {
 		struct tlb_leaf *at = &set->way[w], e = *at;
 
-		if (e.pdb == l->pdb && e.page == l->page && e.seq == l->seq) {
+		if (set->since[w] && e.pdb == l->pdb && e.page == l->page && e.seq == l->seq) {
 			e.checked = t->seq;
 			e.dma_epoch = l->dma_epoch;
 			e.generation = l->generation;
@@ -360,8 +367,8 @@ static void drop_va(struct tlb *t, const struct mmu_inval *inv, uint64_t pdb, ui
 		struct leaf_set *set = leaf_set(t, size, pdb, page);
 
 		for (unsigned int w = 0; w < WAYS; w++)
-			if (set->way[w].pdb == pdb && set->way[w].page == page)
-				set->way[w].pdb = 0;
+			if (set->since[w] && set->way[w].pdb == pdb && set->way[w].page == page)
+				set->since[w] = 0;
 	}
 	for (unsigned int lvl = LVL_PD0; lvl <= inv->level; lvl++) {
 		uint64_t index = va >> pde_shift[lvl];

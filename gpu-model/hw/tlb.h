@@ -22,7 +22,7 @@ static inline uint64_t tlb_pdb_key(uint64_t pdb, enum aperture ap)
 }
 
 struct tlb_leaf {
-	uint64_t pdb;		/* key; 0: free */
+	uint64_t pdb;		/* key */
 	uint64_t page;		/* VA >> shift */
 	uint64_t pte;		/* as read */
 	uint64_t addr;		/* of the page's first byte */

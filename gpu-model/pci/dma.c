@@ -44,6 +44,7 @@ struct dma {
 	struct dma_file *files;
 	size_t live;
 	uint64_t generation;
+	struct dma_range *last;	/* found last: look-ups come in clusters.  Atomic: several threads look up */
 };
 
 /* Ranges in the tree don't overlap; a key equals what it overlaps. */
@@ -62,6 +63,18 @@ static struct dma_range *range_find(struct dma *d, uint64_t first, uint64_t last
 	struct dma_range **node = tfind(&key, &d->tree, range_cmp);
 
 	return node ? *node : NULL;
+}
+
+static struct dma_range *range_at(struct dma *d, uint64_t iova)
+{
+	struct dma_range *r = __atomic_load_n(&d->last, __ATOMIC_ACQUIRE);
+
+	if (r && iova >= r->first && iova <= r->last)
+		return r;
+	r = range_find(d, iova, iova);
+	if (r)
+		__atomic_store_n(&d->last, r, __ATOMIC_RELEASE);
+	return r;
 }
 
 static void file_put(struct dma *d, struct dma_file *f)
@@ -182,6 +195,7 @@ int dma_map(struct dma *d, uint64_t iova, uint64_t size, int fd, uint64_t offset
 
 static void range_del(struct dma *d, struct dma_range *r)
 {
+	__atomic_store_n(&d->last, NULL, __ATOMIC_RELAXED);
 	tdelete(r, &d->tree, range_cmp);
 	file_put(d, r->file);
 	free(r);
@@ -206,7 +220,7 @@ void dma_unmap_all(struct dma *d)
 
 uint8_t *dma_lookup(struct dma *d, uint64_t iova, bool write, uint64_t *left, uint64_t *generation)
 {
-	struct dma_range *r = range_find(d, iova, iova);
+	struct dma_range *r = range_at(d, iova);
 
 	if (!r)
 		return NULL;
@@ -221,7 +235,7 @@ uint8_t *dma_lookup(struct dma *d, uint64_t iova, bool write, uint64_t *left, ui
 
 bool dma_present(struct dma *d, uint64_t iova, bool write, uint64_t *left)
 {
-	struct dma_range *r = range_find(d, iova, iova);
+	struct dma_range *r = range_at(d, iova);
 
 	if (!r || r->kind == RANGE_NONE || (write ? !r->w : !r->r))
 		return false;

@@ -283,6 +283,117 @@ static void source_fault(void **state)
 	expect_fault(0x30000000, 0);
 }
 
+/*
+ * Copies over pages that lie anyhow in VRAM and system memory, some of them watched, read-only, sparse or
+ * not there, against a copy byte by byte.
+ */
+static void scattered_pages(void **state)
+{
+	enum { PAGES = 64, HOLE = 50 };
+	static uint8_t want[PAGES * 4096];
+	uint64_t va[2] = { 0x40000000, 0x50000000 }, pool = h_alloc(&h, 2 * PAGES * 4096);
+	uint8_t *at[2][PAGES];
+	uint64_t moved = 0, watched = 0;
+
+	srand(5);
+	for (unsigned int side = 0; side < 2; side++) {
+		for (unsigned int i = 0; i < PAGES; i++) {
+			/* neighbours often, so that there are long runs too */
+			unsigned int n = i % 8 < 5 ? i : (i & ~7u) + 5 + (i % 8 - 4) % 3;
+			uint64_t off = (side * PAGES + n) * 4096;
+			bool vram = (i / 16 + side) & 1;
+
+			at[side][i] = vram ? h.gpu->vram + pool + off : h.sys + off;
+			if (i == HOLE)
+				continue;
+			if (side == 0 && i == 20) {
+				h_set_pte(&h, &c.s, va[0] + i * 4096, 12, PTE_VOL);
+				at[0][i] = NULL;
+				continue;
+			}
+			h_map(&h, &c.s, va[side] + i * 4096, 12, vram ? AP_VRAM : AP_SYS_COH,
+			      vram ? pool + off : H_IOVA + off, side == 1 && i == 45 ? PTE_RO : 0);
+		}
+	}
+	san_watch(h.gpu, AP_VRAM, pool + 17 * 4096, 4096, true);
+	san_watch(h.gpu, AP_SYS_COH, H_IOVA + (PAGES + 17) * 4096, 4096, true);
+	for (unsigned int k = 0; k < 100; k++) {
+		uint32_t from = rand() % (40 * 4096), to = rand() % (40 * 4096), len = rand() % (5 * 4096) + 1;
+
+		if (from + len > 45 * 4096)
+			from = 45 * 4096 - len;
+		if (to + len > 45 * 4096)
+			to = 45 * 4096 - len;
+		for (uint32_t i = 0; i < PAGES * 4096; i++) {
+			uint32_t p = i / 4096;
+
+			if (at[0][p])
+				at[0][p][i % 4096] = rand();
+		}
+		for (unsigned int p = 0; p < PAGES; p++)
+			memset(at[1][p], 0x77, 4096);
+		memset(want, 0x77, sizeof(want));
+		for (uint32_t i = 0; i < len; i++) {
+			uint8_t *s = at[0][(from + i) / 4096];
+
+			want[to + i] = s ? s[(from + i) % 4096] : 0;
+		}
+		c.at = c.start = 0;
+		addresses(va[0] + from, va[1] + to);
+		geometry(0, 0, len, 1);
+		launch(PIPELINED | PITCH);
+		moved += len;
+		for (unsigned int p = 0; p < PAGES; p++)
+			if (p != HOLE)
+				assert_memory_equal(at[1][p], want + p * 4096, 4096);
+	}
+	assert_int_equal(h_count(&h, LEDGER_ce_bytes_vram_to_vram) + h_count(&h, LEDGER_ce_bytes_vram_to_sys) +
+				 h_count(&h, LEDGER_ce_bytes_sys_to_vram) + h_count(&h, LEDGER_ce_bytes_sys_to_sys),
+			 moved);
+	watched = san_count(h.gpu, SAN_watched_access);
+	assert_true(watched > 0);
+	assert_int_equal(h_findings(&h), watched);
+	/* all that is before the read-only page is written, nothing of it or behind it */
+	memset(at[1][44], 0x77, 4096);
+	memset(at[1][45], 0x77, 4096);
+	memset(at[0][1], 0x66, 4096);
+	addresses(va[0] + 4096, va[1] + 44 * 4096 + 100);
+	geometry(0, 0, 8192, 1);
+	launch(PIPELINED | PITCH);
+	assert_int_equal(at[1][44][99], 0x77);
+	assert_int_equal(at[1][44][100], 0x66);
+	assert_int_equal(at[1][44][4095], 0x66);
+	assert_int_equal(at[1][45][0], 0x77);
+	expect_fault(va[1] + 45 * 4096, 1);
+	assert_int_equal(reg(&c, 0x00280c + 16 * h.gpu->fifo->engine[1].fault_id) & 0x1f, MMU_FAULT_RO);
+}
+
+/* A stale translation is used as long as no invalidate has come, in a long copy as in a short one. */
+static void stale_pages(void **state)
+{
+	uint64_t old = h_alloc(&h, 32 * 4096), now = h_alloc(&h, 32 * 4096);
+
+	memset(h.gpu->vram + old, 1, 32 * 4096);
+	memset(h.gpu->vram + now, 2, 32 * 4096);
+	for (unsigned int i = 0; i < 32; i++)
+		h_map(&h, &c.s, 0x40000000 + i * 4096, 12, AP_VRAM, old + i * 4096, 0);
+	/* two pages become known to the TLB */
+	addresses(0x40000000 + 7 * 4096, DST);
+	geometry(0, 0, 2 * 4096, 1);
+	launch(PIPELINED | PITCH);
+	for (unsigned int i = 0; i < 32; i++)
+		h_map(&h, &c.s, 0x40000000 + i * 4096, 12, AP_VRAM, now + i * 4096, 0);
+	addresses(0x40000000, DST);
+	geometry(0, 0, 16 * 4096, 1);
+	launch(PIPELINED | PITCH);
+	for (unsigned int i = 0; i < 16; i++)
+		assert_int_equal(dst(i * 4096 + 5), i == 7 || i == 8 ? 1 : 2);
+	h_invalidate(&h, &c.s, 1);
+	launch(PIPELINED | PITCH);
+	for (unsigned int i = 0; i < 16; i++)
+		assert_int_equal(dst(i * 4096 + 5), 2);
+}
+
 /* The fault comes at the first byte that does not translate; what is before has been written. */
 static void destination_fault(void **state)
 {
@@ -422,6 +533,8 @@ int main(void)
 	    T(interrupts),
 	    T(render_enable),
 	    T(source_fault),
+	    T(scattered_pages),
+	    T(stale_pages),
 	    T(destination_fault),
 	    T(injected_error),
 	    T(injected_on_range),

@@ -384,9 +384,55 @@ static uint64_t random_pte(void)
 	}
 }
 
+static enum mmu_fault_type expected(const struct ref *r, enum mmu_access access)
+{
+	if (r->type == MMU_OK && !r->sparse && access != MMU_READ && r->ro)
+		return MMU_FAULT_RO;
+	if (r->type == MMU_OK && !r->sparse && access == MMU_ATOMIC && r->ad)
+		return MMU_FAULT_ATOMIC;
+	return r->type;
+}
+
+/* A translated run is what page by page comes to, in as few pieces as can be.  Return: pieces. */
+static unsigned int check_run(uint64_t va, uint64_t len, enum mmu_access access)
+{
+	struct mmu_xlat x[5];
+	unsigned int n = 99;
+	uint64_t at = va;
+	enum mmu_fault_type got = mmu_translate_run(h.gpu, &s.sp, TLB_HUB, CLIENT_CE, va, len, access, x,
+						    ARRAY_SIZE(x), &n);
+
+	assert_int_equal(got == MMU_OK, n > 0);
+	for (unsigned int i = 0; i < n; i++) {
+		for (uint64_t o = 0, step; o < x[i].left; o += step) {
+			struct ref r = ref_walk(at + o);
+
+			step = 4096 - (at + o) % 4096;
+			assert_int_equal(expected(&r, access), MMU_OK);
+			assert_int_equal(x[i].sparse, r.sparse);
+			if (r.sparse)
+				continue;
+			assert_int_equal(x[i].ap, r.ap);
+			assert_int_equal(x[i].addr + o, r.addr);
+		}
+		if (i && !x[i].sparse && !x[i - 1].sparse && x[i].ap == x[i - 1].ap)
+			assert_int_not_equal(x[i].addr, x[i - 1].addr + x[i - 1].left);
+		at += x[i].left;
+	}
+	assert_true(at - va <= len);
+	if (n < ARRAY_SIZE(x) && at < va + len) {
+		struct ref r = ref_walk(at);
+
+		assert_int_not_equal(expected(&r, access), MMU_OK);
+		if (!n)
+			assert_int_equal(got, expected(&r, access));
+	}
+	return n;
+}
+
 static void random_tables(void **state)
 {
-	uint64_t n_ok = 0, n_fault = 0;
+	uint64_t n_ok = 0, n_fault = 0, n_pieces = 0;
 
 	for (unsigned int round = 0; round < 30; round++) {
 		uint64_t base = rnd() & (BIT64(49) - 1) & ~(BIT64(24) - 1);
@@ -409,12 +455,8 @@ static void random_tables(void **state)
 			enum mmu_access access = rnd() % 3;
 			struct ref r = ref_walk(va);
 			struct mmu_xlat x, p;
-			enum mmu_fault_type want = r.type, got;
+			enum mmu_fault_type want = expected(&r, access), got;
 
-			if (want == MMU_OK && !r.sparse && access != MMU_READ && r.ro)
-				want = MMU_FAULT_RO;
-			else if (want == MMU_OK && !r.sparse && access == MMU_ATOMIC && r.ad)
-				want = MMU_FAULT_ATOMIC;
 			got = mmu_translate(h.gpu, &s.sp, i & 1 ? TLB_GPC : TLB_HUB, CLIENT_SM_TEX, va, access, &x);
 			assert_int_equal(got, want);
 			assert_int_equal(mmu_peek(h.gpu, &s.sp, va, access, &p, NULL), want);
@@ -434,8 +476,18 @@ static void random_tables(void **state)
 			assert_int_equal(x.atomic_disable, r.ad);
 			assert_int_equal(p.addr, r.addr);
 		}
+		/* a run of neighbours among the random pages */
+		for (unsigned int i = 0; i < 24; i++)
+			h_set_pte(&h, &s, base + 5 * MiB + i * 4096, 12,
+				  h_pte(AP_VRAM, 0x800000 + i * 4096 + (i >= 17) * 4096, i == 9 ? PTE_RO : 0));
+		h_invalidate(&h, NULL, 3);
+		for (unsigned int i = 0; i < 200; i++) {
+			uint64_t va = base + (i & 1 ? 5 * MiB + rnd() % (24 * 4096) : rnd() % (16 * MiB));
+
+			n_pieces += check_run(va, rnd() % (200 * 1024) + 1, rnd() % 3);
+		}
 	}
-	assert_true(n_ok > 1000 && n_fault > 1000);
+	assert_true(n_ok > 1000 && n_fault > 1000 && n_pieces > 3000);
 	assert_int_equal(san_count(h.gpu, SAN_stale_translation), 0);
 }
 
