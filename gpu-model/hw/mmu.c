@@ -421,6 +421,8 @@ static enum mmu_fault_type translate(struct walk *w, enum mem_client c, enum mmu
 		}
 		tlb_add(w->tlb, &w->leaf);
 		ret = check_access(&w->leaf, access);
+		if (ret == MMU_OK && w->tlb == gpu->mmu->tlb[TLB_GPC])
+			san_translated(gpu, w->sp->inst, w->va, access);
 	}
 	fill_xlat(&w->leaf, w->va, out);
 	if (out->sparse && w->leaf.pte != PTE_VOL)

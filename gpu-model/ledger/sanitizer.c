@@ -4,7 +4,8 @@
  *
  * Locks: findings are counted under a mutex of its own, a leaf.  Watches change
  * with gpu->lock and sm_gate exclusive and are looked up with either of them
- * (the gate shared).  The fault history needs gpu->lock.
+ * (the gate shared).  The fault history needs gpu->lock, but for ending a row of
+ * faults, which SM workers do: its words are atomics.
  */
 #include "ledger/sanitizer.h"
 
@@ -212,17 +213,44 @@ bool san_watched(struct gpu *gpu, enum mem_client c, enum aperture ap, uint64_t 
 
 /* --- fault storms ---------------------------------------------------------------- */
 
+static struct storm *storm_of(struct gpu *gpu, uint64_t inst, uint64_t page, enum mmu_access access)
+{
+	uint64_t hash = (page * 0x9e3779b97f4a7c15ull) ^ (inst >> 12) * 0xc2b2ae3d27d4eb4full ^ (uint64_t)access << 60;
+
+	return &gpu->san->storm[hash >> 32 & (STORM_ENTRIES - 1)];
+}
+
+static bool storm_is(const struct storm *s, uint64_t inst, uint64_t page, enum mmu_access access)
+{
+	return __atomic_load_n(&s->count, __ATOMIC_RELAXED) && __atomic_load_n(&s->inst, __ATOMIC_RELAXED) == inst &&
+	       __atomic_load_n(&s->va, __ATOMIC_RELAXED) == page &&
+	       __atomic_load_n(&s->access, __ATOMIC_RELAXED) == access;
+}
+
 void san_fault_raised(struct gpu *gpu, uint64_t inst, uint64_t va, enum mmu_access access, uint64_t pte)
 {
 	uint64_t page = va / PAGE;
-	uint64_t hash = (page * 0x9e3779b97f4a7c15ull) ^ (inst >> 12) * 0xc2b2ae3d27d4eb4full ^ (uint64_t)access << 60;
-	struct storm *s = &gpu->san->storm[hash >> 32 & (STORM_ENTRIES - 1)];
+	struct storm *s = storm_of(gpu, inst, page, access);
+	uint32_t count;
 
-	if (!s->count || s->inst != inst || s->va != page || s->access != access || s->pte != pte) {
-		*s = (struct storm){ .inst = inst, .va = page, .access = access, .pte = pte, .count = 1 };
+	if (!storm_is(s, inst, page, access) || s->pte != pte) {
+		__atomic_store_n(&s->inst, inst, __ATOMIC_RELAXED);
+		__atomic_store_n(&s->va, page, __ATOMIC_RELAXED);
+		__atomic_store_n(&s->access, access, __ATOMIC_RELAXED);
+		s->pte = pte;
+		__atomic_store_n(&s->count, 1, __ATOMIC_RELAXED);
 		return;
 	}
-	if (++s->count == STORM_LIMIT + 1)
+	count = __atomic_add_fetch(&s->count, 1, __ATOMIC_RELAXED);
+	if (count == STORM_LIMIT + 1)
 		san_report(gpu, SAN_fault_storm, "inst %#llx va %#llx access %d pte %#llx", (unsigned long long)inst,
 			   (unsigned long long)va, access, (unsigned long long)pte);
+}
+
+void san_translated(struct gpu *gpu, uint64_t inst, uint64_t va, enum mmu_access access)
+{
+	struct storm *s = storm_of(gpu, inst, va / PAGE, access);
+
+	if (storm_is(s, inst, va / PAGE, access))
+		__atomic_store_n(&s->count, 0, __ATOMIC_RELAXED);
 }

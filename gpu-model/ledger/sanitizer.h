@@ -43,5 +43,7 @@ bool san_any_watch(const struct gpu *gpu);
 bool san_watched(struct gpu *gpu, enum mem_client c, enum aperture ap, uint64_t addr, uint64_t len, bool write, bool report);
 /* A replayable fault was raised: counts towards fault_storm unless the translation changed. */
 void san_fault_raised(struct gpu *gpu, uint64_t inst, uint64_t va, enum mmu_access access, uint64_t pte);
+/* A shader access was translated: its faults so far were of another translation.  Context: as mmu_translate(). */
+void san_translated(struct gpu *gpu, uint64_t inst, uint64_t va, enum mmu_access access);
 
 #endif

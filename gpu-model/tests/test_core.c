@@ -844,6 +844,21 @@ static void test_fault_storm(void **state)
 	for (uint64_t i = 0; i < 1000; i++)
 		san_fault_raised(gpu, 0x1000, 0x7000, MMU_READ, i);
 	assert_int_equal(san_count(gpu, SAN_fault_storm), 1);
+	/* the page comes and goes, the access is let through in between */
+	for (int i = 0; i < 1000; i++) {
+		san_fault_raised(gpu, 0x1000, 0x7000, MMU_WRITE, 0);
+		if (i % 50 == 49)
+			san_translated(gpu, 0x1000, 0x7123, MMU_WRITE);
+	}
+	assert_int_equal(san_count(gpu, SAN_fault_storm), 1);
+	/* what another space, page or access comes to is nothing to it */
+	for (int i = 0; i < 65; i++) {
+		san_fault_raised(gpu, 0x1000, 0x7000, MMU_WRITE, 0);
+		san_translated(gpu, 0x2000, 0x7000, MMU_WRITE);
+		san_translated(gpu, 0x1000, 0x8000, MMU_WRITE);
+		san_translated(gpu, 0x1000, 0x7000, MMU_READ);
+	}
+	assert_int_equal(san_count(gpu, SAN_fault_storm), 2);
 }
 
 /* --- ledger and control -------------------------------------------------------------------------- */

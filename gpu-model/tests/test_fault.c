@@ -299,6 +299,23 @@ static void storm(void **state)
 	assert_int_equal(san_count(h.gpu, SAN_fault_storm), 1);
 }
 
+/* A page that goes back and forth faults again and again; each time it was there in between. */
+static void no_storm(void **state)
+{
+	struct mmu_xlat x;
+
+	for (unsigned int i = 0; i < 300; i++) {
+		h_set_pte(&h, &s, 0x123456789000ull, 12, 0);
+		h_invalidate(&h, &s, 1);
+		assert_true(post(0x123456789000ull));
+		hw_wr32(h.gpu, REG_GET, hw_rd32(h.gpu, REG_PUT));
+		h_map(&h, &s, 0x123456789000ull, 12, AP_VRAM, 0, 0);
+		assert_int_equal(mmu_translate(h.gpu, &s.sp, TLB_GPC, CLIENT_SM_TEX, 0x123456789000ull, MMU_WRITE, &x),
+				 MMU_OK);
+	}
+	assert_int_equal(h_findings(&h), 0);
+}
+
 static void fatal_records(void **state)
 {
 	struct mmu_fault f = {
@@ -362,7 +379,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(one_entry), T(put_is_read_only), T(wraps), T(overflow_drops), T(disabled), T(size_register),
 		T(unwritable), T(physical_bar2), T(injected_dup), T(injected_reorder), T(injected_foreign),
-		T(injected_overflow), T(injected_volta), T(injected_late_valid), T(storm), T(fatal_records), T(reset),
+		T(injected_overflow), T(injected_volta), T(injected_late_valid), T(storm), T(no_storm), T(fatal_records), T(reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
