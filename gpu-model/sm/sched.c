@@ -330,10 +330,12 @@ static void *worker_main(void *arg)
 	struct sm_worker *k = arg;
 	struct sm_array *sm = k->sm;
 	struct sched_param sp = { 0 };
+	id_t tid = (id_t)syscall(SYS_gettid);
 	int from = k->index;
 
 	pthread_setschedparam(pthread_self(), SCHED_BATCH, &sp);
-	setpriority(PRIO_PROCESS, syscall(SYS_gettid), 5);	/* below the vCPUs */
+	/* below the vCPUs, which run as the process was started */
+	setpriority(PRIO_PROCESS, tid, getpriority(PRIO_PROCESS, tid) + 5);
 	pthread_mutex_lock(&sm->lock);
 	while (!sm->quit) {
 		struct sm_core *c = pick(sm, from);
@@ -611,7 +613,7 @@ void sm_reset(struct sm_array *sm)
 {
 	pthread_mutex_lock(&sm->lock);
 	drop_all(sm);
-	sm->icache_gen++;
+	sm_invalidate_icache(sm);
 	pthread_mutex_unlock(&sm->lock);
 }
 

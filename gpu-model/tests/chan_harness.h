@@ -21,6 +21,8 @@
 #define C_DATA_SIZE 0x40000u
 #define C_ENTRIES 128u
 #define C_USERD_BAR1 0x100000ull
+#define C_CODE 0x8000u			/* offsets in the data area */
+#define C_QMD 0x9000u
 
 struct chan {
 	struct harness *h;
@@ -221,6 +223,107 @@ static H_UNUSED uint32_t reg(struct chan *c, uint32_t addr)
 static H_UNUSED void regw(struct chan *c, uint32_t addr, uint32_t v)
 {
 	hw_wr32(c->h->gpu, addr, v);
+}
+
+/* Grids */
+
+/* nouveau's subchannels */
+static H_UNUSED void objects(struct chan *k)
+{
+	p_1(k, 0, 0, 0xc197);
+	p_1(k, 1, 0, 0xc1c0);
+	p_1(k, 2, 0, 0xa140);
+	p_1(k, 3, 0, 0x902d);
+	p_1(k, 4, 0, 0xc1b5);
+}
+
+/* Report semaphore of the class on @subch. */
+static H_UNUSED void report(struct chan *k, unsigned int subch, uint64_t va, uint32_t payload, uint32_t op)
+{
+	p_inc(k, subch, 0x1b00, 4);
+	p(k, va >> 32);
+	p(k, (uint32_t)va);
+	p(k, payload);
+	p(k, op);
+}
+
+/* SM6x code: groups of a scheduling word and three instructions. */
+struct code {
+	uint64_t w[64];
+	unsigned int n;
+};
+
+static H_UNUSED void emit(struct code *k, uint64_t insn)
+{
+	if (k->n % 4 == 0)
+		k->w[k->n++] = 0;
+	k->w[k->n++] = insn;
+}
+
+static H_UNUSED void mov32i(struct code *k, unsigned int r, uint32_t imm)
+{
+	emit(k, 0x0100ull << 48 | (uint64_t)imm << 20 | 0xf000 | 7ull << 16 | r);
+}
+
+static H_UNUSED void st32(struct code *k, unsigned int a, unsigned int r)
+{
+	emit(k, 0xbc1ull << 52 | 4ull << 53 | 7ull << 16 | (uint64_t)a << 8 | r);
+}
+
+static H_UNUSED void finish(struct code *k)
+{
+	emit(k, 0xe300ull << 48 | 7ull << 16 | 0xf);
+	while (k->n % 4)
+		emit(k, 0x50b0ull << 48 | 7ull << 16 | 0xf00);
+}
+
+/* A grid of @ctas of one thread: @code at C_CODE in the data area, launched on subchannel 1. */
+static H_UNUSED void grid_of(struct chan *k, const struct code *code, uint32_t ctas)
+{
+	uint32_t q[64] = { 0 };
+
+	memcpy(k->h->gpu->vram + k->data + C_CODE, code->w, code->n * 8);
+	q[8] = 0;				/* PROGRAM_OFFSET */
+	q[12] = ctas;				/* CTA_RASTER_WIDTH */
+	q[13] = 1;
+	q[14] = 1;
+	q[18] = 1 << 16;			/* CTA_THREAD_DIMENSION0 */
+	q[19] = 1 << 16 | 1;
+	q[30] = 16u << 24;			/* REGISTER_COUNT */
+	q[31] = 0x800;				/* CRS */
+	memcpy(k->h->gpu->vram + k->data + C_QMD, q, sizeof(q));
+	p_inc(k, 1, 0x1608, 2);
+	p(k, (C_DATA + C_CODE) >> 32);
+	p(k, (uint32_t)(C_DATA + C_CODE));
+	p_1(k, 1, 0x77c, 0xff000000);
+	p_1(k, 1, 0x214, 0xfe000000);
+	p_1(k, 1, 0x2b4, (uint32_t)((C_DATA + C_QMD) >> 8));
+	p_1(k, 1, 0x2bc, 3);
+}
+
+static H_UNUSED void grid(struct chan *k, const struct code *code)
+{
+	grid_of(k, code, 1);
+}
+
+/* Counts in a register until the engine is reset. */
+static H_UNUSED void endless_kernel(struct code *k)
+{
+	memset(k, 0, sizeof(*k));
+	mov32i(k, 0, 1);
+	/* BRA to itself */
+	emit(k, 0xe240ull << 48 | 0xfffff8ull << 20 | 7ull << 16 | 0xf);
+	finish(k);
+}
+
+static H_UNUSED void store_kernel(struct code *k, uint64_t va, uint32_t v)
+{
+	memset(k, 0, sizeof(*k));
+	mov32i(k, 0, (uint32_t)va);
+	mov32i(k, 1, va >> 32);
+	mov32i(k, 2, v);
+	st32(k, 0, 2);
+	finish(k);
 }
 
 #endif

@@ -8,8 +8,6 @@
 #include "chan_harness.h"
 #include "hw/fault.h"
 
-#define CODE 0x8000u		/* offsets in the data area */
-#define QMD 0x9000u
 #define FAULT_VA 0x7f0000000000ull
 
 static struct harness h;
@@ -40,15 +38,6 @@ static void run_slices(void)
 		gpu_run(h.gpu, 20);
 		usleep(300);
 	}
-}
-
-static void objects(struct chan *k)
-{
-	p_1(k, 0, 0, 0xc197);
-	p_1(k, 1, 0, 0xc1c0);
-	p_1(k, 2, 0, 0xa140);
-	p_1(k, 3, 0, 0x902d);
-	p_1(k, 4, 0, 0xc1b5);
 }
 
 static void classes(void **state)
@@ -160,15 +149,6 @@ static void inline_fault(void **state)
 	expect_gr_fault(&c, FAULT_VA, 0x04, 1, 1);
 }
 
-static void report(struct chan *k, unsigned int subch, uint64_t va, uint32_t payload, uint32_t op)
-{
-	p_inc(k, subch, 0x1b00, 4);
-	p(k, va >> 32);
-	p(k, (uint32_t)va);
-	p(k, payload);
-	p(k, op);
-}
-
 static void report_semaphores(void **state)
 {
 	objects(&c);
@@ -223,70 +203,6 @@ static void constant_buffer(void **state)
 	assert_int_equal(c_data(&c, 0x28), 3);
 }
 
-/* SM6x code: groups of a scheduling word and three instructions. */
-struct code {
-	uint64_t w[64];
-	unsigned int n;
-};
-
-static void emit(struct code *k, uint64_t insn)
-{
-	if (k->n % 4 == 0)
-		k->w[k->n++] = 0;
-	k->w[k->n++] = insn;
-}
-
-static void mov32i(struct code *k, unsigned int r, uint32_t imm)
-{
-	emit(k, 0x0100ull << 48 | (uint64_t)imm << 20 | 0xf000 | 7ull << 16 | r);
-}
-
-static void st32(struct code *k, unsigned int a, unsigned int r)
-{
-	emit(k, 0xbc1ull << 52 | 4ull << 53 | 7ull << 16 | (uint64_t)a << 8 | r);
-}
-
-static void finish(struct code *k)
-{
-	emit(k, 0xe300ull << 48 | 7ull << 16 | 0xf);
-	while (k->n % 4)
-		emit(k, 0x50b0ull << 48 | 7ull << 16 | 0xf00);
-}
-
-/* A grid of one thread: @code at CODE, launched on subchannel 1. */
-static void grid(struct chan *k, const struct code *code)
-{
-	uint32_t q[64] = { 0 };
-
-	memcpy(h.gpu->vram + k->data + CODE, code->w, code->n * 8);
-	q[8] = 0;				/* PROGRAM_OFFSET */
-	q[12] = 1;				/* CTA_RASTER_WIDTH */
-	q[13] = 1;
-	q[14] = 1;
-	q[18] = 1 << 16;			/* CTA_THREAD_DIMENSION0 */
-	q[19] = 1 << 16 | 1;
-	q[30] = 16u << 24;			/* REGISTER_COUNT */
-	q[31] = 0x800;				/* CRS */
-	memcpy(h.gpu->vram + k->data + QMD, q, sizeof(q));
-	p_inc(k, 1, 0x1608, 2);
-	p(k, (C_DATA + CODE) >> 32);
-	p(k, (uint32_t)(C_DATA + CODE));
-	p_1(k, 1, 0x77c, 0xff000000);
-	p_1(k, 1, 0x214, 0xfe000000);
-	p_1(k, 1, 0x2b4, (uint32_t)((C_DATA + QMD) >> 8));
-	p_1(k, 1, 0x2bc, 3);
-}
-
-static void store_kernel(struct code *k, uint64_t va, uint32_t v)
-{
-	memset(k, 0, sizeof(*k));
-	mov32i(k, 0, (uint32_t)va);
-	mov32i(k, 1, va >> 32);
-	mov32i(k, 2, v);
-	st32(k, 0, 2);
-	finish(k);
-}
-
 static void compute(void **state)
 {
 	struct code k;
@@ -312,7 +228,7 @@ static void qmd_refused(void **state)
 	objects(&c);
 	store_kernel(&k, C_DATA + 0x40, 0xcafe);
 	grid(&c, &k);
-	c_wr(&c, c.data + QMD + 18 * 4, 0);	/* no threads */
+	c_wr(&c, c.data + C_QMD + 18 * 4, 0);	/* no threads */
 	p_sema(&c, 0, 1, SEM_REL4);
 	p_kick(&c);
 	c_run(&c);
