@@ -29,6 +29,8 @@ enum {
 	M3D_LOAD_CONSTANT_BUFFER_FIRST = 0x2390,
 	M3D_LOAD_CONSTANT_BUFFER_LAST = 0x23cc,
 	M3D_SET_MME_SHADOW_SCRATCH0 = 0x3400,
+	M3D_SET_MME_SHADOW_SCRATCH1 = 0x3404,
+	M3D_SET_MME_SHADOW_SCRATCH2 = 0x3408,
 	M3D_CALL_MME_MACRO0 = 0x3800,
 };
 
@@ -80,7 +82,8 @@ enum method_result class_3d_send(struct gpu *gpu, struct channel *ch, uint32_t m
 		return report_semaphore(gpu, ch, m, data);
 	case M3D_SET_FALCON04:
 		/* FECS writes a register for the macro and answers in scratch 0 (Mesa com9097.mme,
-		 * MACRO_SET_PRIV_REG) */
+		 * MACRO_SET_PRIV_REG, and nvk_mme_set_priv_reg()) */
+		gr_priv_write(gpu, data, m[M3D_SET_MME_SHADOW_SCRATCH1 / 4], m[M3D_SET_MME_SHADOW_SCRATCH2 / 4]);
 		m[M3D_SET_MME_SHADOW_SCRATCH0 / 4] = 1;
 		break;
 	case M3D_BEGIN:

@@ -122,6 +122,7 @@ static enum method_result compute_launch(struct gpu *gpu, struct channel *ch)
 		l.cb[i].va = q.cb[i].va;
 		l.cb[i].size = q.cb[i].size;
 	}
+	l.ignore_oor = !(ctx->warp_esr_report_mask & BIT(SM_ERR_OOR_ADDR));
 	compute_release(release, &q);
 	return gr_launch(gpu, ch, &l, release);
 }

@@ -17,9 +17,13 @@
  * the replayable buffer, one entry a page, access and client; a replay lets all
  * parked warps try again.  Others, and cancelled ones, are fatal to the channel.
  *
- * An MP exception raises the trap and wedges the engine: the grid does not
- * complete, and a switch to another context runs into PFIFO's time-out, upon
- * which the driver resets the engine.
+ * MP exceptions.  The warp stands still, the others go on.  The first error of
+ * an SM is in its warp ESR with the warp's number, further ones set
+ * MULTIPLE_WARP_ERRORS, and what the report masks say is reported as a trap.
+ * Software can clear the ESRs, but that moves no warp: the grid does not complete,
+ * and a switch to another context runs into PFIFO's time-out, upon which the
+ * driver resets the engine.  That is what users' logs show: a MP trap, 4 seconds
+ * later SCHED_ERROR 0a [CTXSW_TIMEOUT].
  *
  * Lock order: gpu->lock, then gpu->sm_gate (exclusively, for a replay).  The
  * callbacks of struct sm_ops run in SM workers with the gate shared and touch
@@ -59,8 +63,14 @@
 #define GPC_TRAP 0x2c90
 #define TPC_TRAP 0x508
 #define TPC_TRAP_MP BIT(1)
+/* nvgpu hw_gr_gp10b.h, gr_gpc0_tpc0_sm_hww_*; nouveau gp100_gr_init_shader_exceptions(), gf100_gr_trap_mp() */
+#define SM_WARP_ESR_REPORT_MASK 0x644
 #define SM_WARP_ESR 0x648
+#define SM_GLOBAL_ESR_REPORT_MASK 0x64c
 #define SM_GLOBAL_ESR 0x650
+#define SM_WARP_ESR_PC 0x654
+#define SM_MULTIPLE_WARP_ERRORS BIT(2)
+#define GPCS_TPCS_SM_WARP_ESR_REPORT_MASK 0x419e44
 #define TPC_STRIDE 0x800
 
 /* Instance block: nouveau gk104_ectx_bind() */
@@ -130,19 +140,37 @@ static void gr_locate_sm(struct gpu *gpu, unsigned int sm, unsigned int *gpc, un
 	*tpc = t;
 }
 
+/* An error that an SM has and that its report masks let through */
+static bool gr_sm_reports(struct gpu *gpu, uint32_t tpc_base)
+{
+	uint32_t esr = hw_get(gpu, tpc_base + SM_WARP_ESR);
+
+	return (esr && hw_get(gpu, tpc_base + SM_WARP_ESR_REPORT_MASK) & BIT(esr % 32)) ||
+	       hw_get(gpu, tpc_base + SM_GLOBAL_ESR) & hw_get(gpu, tpc_base + SM_GLOBAL_ESR_REPORT_MASK);
+}
+
 static void gr_mp_exception(struct gpu *gpu, const struct sm_event *ev)
 {
 	unsigned int gpc, tpc;
-	uint32_t a;
+	uint32_t a, base;
 
 	gr_locate_sm(gpu, ev->sm, &gpc, &tpc);
-	gpu_log(gpu, 0, "SM %u: warp error %#x at %#llx, instruction %016llx", ev->sm, ev->error,
+	base = TPC_BASE(gpc, tpc);
+	gpu_log(gpu, 0, "SM %u: warp %u: error %#x at %#llx, instruction %016llx", ev->sm, ev->warp, ev->error,
 		(unsigned long long)ev->pc, (unsigned long long)ev->word);
-	hw_set(gpu, TPC_BASE(gpc, tpc) + SM_WARP_ESR, ev->error);
+	if (hw_get(gpu, base + SM_WARP_ESR)) {
+		hw_set(gpu, base + SM_GLOBAL_ESR, hw_get(gpu, base + SM_GLOBAL_ESR) | SM_MULTIPLE_WARP_ERRORS);
+	} else {
+		/* the warp's number above the error: as in users' logs, and nvgpu's gv11b WRAP_ID */
+		hw_set(gpu, base + SM_WARP_ESR, ev->error | (uint32_t)ev->warp << 16);
+		hw_set(gpu, base + SM_WARP_ESR_PC, (uint32_t)ev->pc);
+	}
+	gpu->gr->wedged = true;
+	if (!gr_sm_reports(gpu, base))
+		return;
 	a = GPC_BASE(gpc) + GPC_TRAP;
 	hw_set(gpu, a, hw_get(gpu, a) | 0x10000u << tpc);
 	hw_set(gpu, GR_TRAP_GPCS, hw_get(gpu, GR_TRAP_GPCS) | BIT(gpc));
-	gpu->gr->wedged = true;
 	gr_trap_unit(gpu, GR_TRAP_GPC);
 }
 
@@ -583,11 +611,32 @@ static bool gr_image_va(struct gpu *gpu, enum aperture ap, uint64_t inst, uint64
 	return true;
 }
 
-static void gr_ctx_default(struct gr_ctx *ctx)
+/* A new context: registers of the context are as software left them. */
+static void gr_ctx_default(struct gpu *gpu, struct gr_ctx *ctx)
 {
 	memset(ctx, 0, sizeof(*ctx));
 	ctx->magic = GR_CTX_MAGIC;
 	ctx->version = GR_CTX_VERSION;
+	ctx->warp_esr_report_mask = hw_get(gpu, TPC_BASE(0, 0) + SM_WARP_ESR_REPORT_MASK);
+}
+
+static void gr_show_report_mask(struct gpu *gpu)
+{
+	for (unsigned int g = 0; g < gr_gpcs(gpu); g++)
+		for (unsigned int t = 0; t < gr_gpc_tpcs(gpu, g); t++)
+			hw_set(gpu, TPC_BASE(g, t) + SM_WARP_ESR_REPORT_MASK,
+			       gpu->gr->ctx.warp_esr_report_mask);
+}
+
+void gr_priv_write(struct gpu *gpu, uint32_t addr, uint32_t val, uint32_t mask)
+{
+	struct gr_ctx *ctx = &gpu->gr->ctx;
+
+	/* the one register that does something here */
+	if (addr != GPCS_TPCS_SM_WARP_ESR_REPORT_MASK)
+		return;
+	ctx->warp_esr_report_mask = (ctx->warp_esr_report_mask & ~mask) | (val & mask);
+	gr_show_report_mask(gpu);
 }
 
 static enum mmu_fault_type gr_image_write(struct gpu *gpu, const struct mmu_space *sp, uint64_t va,
@@ -622,11 +671,12 @@ static bool gr_load(struct gpu *gpu, struct engine *e, struct channel *ch)
 	if (gr->ctx.magic != GR_CTX_MAGIC || gr->ctx.version != GR_CTX_VERSION) {
 		gpu_log(gpu, 0, "channel %u: context image at %#llx is not one that FECS saved", ch->id,
 			(unsigned long long)va);
-		gr_ctx_default(&gr->ctx);
+		gr_ctx_default(gpu, &gr->ctx);
 	}
 	gr->ctx_loaded = true;
 	gr->bound_inst = 0;
 	gr_show_classes(gpu);
+	gr_show_report_mask(gpu);
 	LEDGER(gpu, ctx_switch);
 	return true;
 }
@@ -678,7 +728,7 @@ int gr_ctxsw_bind(struct gpu *gpu, uint64_t inst)
 	}
 	if (e && e->resident)
 		return -EBUSY;
-	gr_ctx_default(&gr->ctx);
+	gr_ctx_default(gpu, &gr->ctx);
 	gr->bound_inst = inst;
 	return 0;
 }
@@ -694,7 +744,7 @@ int gr_golden_save(struct gpu *gpu, uint64_t inst)
 	if (mmu_space_load(gpu, AP_VRAM, inst, &sp) || !gr_image_va(gpu, AP_VRAM, inst, &va))
 		return -EFAULT;
 	if (!gr_engine(gpu)->resident)
-		gr_ctx_default(&gr->ctx);
+		gr_ctx_default(gpu, &gr->ctx);
 	return gr_image_write(gpu, &sp, va, &gr->ctx, &fault_va) == MMU_OK ? 0 : -EFAULT;
 }
 
@@ -901,15 +951,24 @@ static void gr_fe_control_write(struct gpu *gpu, const struct hw_reg *reg, unsig
 
 static uint32_t tpc_trap_read(struct gpu *gpu, const struct hw_reg *reg, unsigned int i)
 {
-	uint32_t a = reg->addr + i * reg->stride - TPC_TRAP;
-
-	return hw_get(gpu, a + SM_WARP_ESR) || hw_get(gpu, a + SM_GLOBAL_ESR) ? TPC_TRAP_MP : 0;
+	return gr_sm_reports(gpu, reg->addr + i * reg->stride - TPC_TRAP) ? TPC_TRAP_MP : 0;
 }
 
+/* What nouveau's context lists set on Maxwell (ctxgm107.c, 419e44 and 419e4c); Pascal's reset values are not public. */
+#define SM_WARP_ESR_MASK_RESET 0x00d3eff2
+#define SM_GLOBAL_ESR_MASK_RESET 0x0000007f
 #define GPC_REGS(g)                                                                                                \
 	{ .addr = GPC_BASE(g) + GPC_TRAP, .name = "GPC_TRAP", .flags = REG_W1C, .source = "nouveau gf100_gr_trap_gpc()" }, \
 	{ .addr = TPC_BASE(g, 0) + TPC_TRAP, .name = "TPC_TRAP", .flags = REG_RO, .count = GR_MAX_TPCS_PER_GPC,    \
 	  .stride = TPC_STRIDE, .source = "nouveau gf100_gr_trap_tpc()", .read = tpc_trap_read },                  \
+	{ .addr = TPC_BASE(g, 0) + SM_WARP_ESR_REPORT_MASK, .name = "SM_HWW_WARP_ESR_REPORT_MASK",                 \
+	  .reset = SM_WARP_ESR_MASK_RESET, .count = GR_MAX_TPCS_PER_GPC, .stride = TPC_STRIDE,                    \
+	  .source = "nouveau gp100_gr_init_shader_exceptions()" },                                                \
+	{ .addr = TPC_BASE(g, 0) + SM_GLOBAL_ESR_REPORT_MASK, .name = "SM_HWW_GLOBAL_ESR_REPORT_MASK",             \
+	  .reset = SM_GLOBAL_ESR_MASK_RESET, .count = GR_MAX_TPCS_PER_GPC, .stride = TPC_STRIDE,                  \
+	  .source = "nouveau gp100_gr_init_shader_exceptions()" },                                                \
+	{ .addr = TPC_BASE(g, 0) + SM_WARP_ESR_PC, .name = "SM_HWW_WARP_ESR_PC", .flags = REG_RO,                  \
+	  .count = GR_MAX_TPCS_PER_GPC, .stride = TPC_STRIDE, .source = "nvgpu hw_gr_gp10b.h" },                   \
 	{ .addr = TPC_BASE(g, 0) + SM_WARP_ESR, .name = "SM_HWW_WARP_ESR", .count = GR_MAX_TPCS_PER_GPC,           \
 	  .stride = TPC_STRIDE, .source = "nouveau gf100_gr_trap_mp()" },                                          \
 	{ .addr = TPC_BASE(g, 0) + SM_GLOBAL_ESR, .name = "SM_HWW_GLOBAL_ESR", .flags = REG_W1C,                   \
@@ -933,8 +992,6 @@ static uint32_t tpc_trap_read(struct gpu *gpu, const struct hw_reg *reg, unsigne
 	T(g, 0x430, "TPC_430"), \
 	T(g, 0x48c, "TPC_48c"), \
 	T(g, 0x50c, "TPC_50c"), \
-	T(g, 0x644, "TPC_644"), \
-	T(g, 0x64c, "TPC_64c"), \
 	T(g, 0x698, "TPC_698")
 
 static const struct hw_reg gr_regs[] = {
@@ -1070,7 +1127,7 @@ static int gr_init(struct gpu *gpu)
 	gpu->gr = calloc(1, sizeof(*gpu->gr));
 	if (!gpu->gr)
 		return -ENOMEM;
-	gr_ctx_default(&gpu->gr->ctx);
+	gr_ctx_default(gpu, &gpu->gr->ctx);
 	if (workers < 1)
 		workers = 1;
 	if (sm_new(gpu->cfg.sms, gpu->cfg.deterministic ? 0 : workers, &gr_sm_ops, gpu, &gpu->sm))

@@ -47,7 +47,7 @@ struct i2m_state {
 #define CLASS_I2M_WORDS 0x200u
 
 #define GR_CTX_MAGIC 0x43475647u	/* "GVGC" */
-#define GR_CTX_VERSION 1u
+#define GR_CTX_VERSION 2u
 /*
  * Where the state is in the context image.  The first page is the driver's header
  * (nouveau gf100_gr_chan_bind() writes words 0x10..0x2c and 0xf4..0xf8).
@@ -58,7 +58,8 @@ struct gr_ctx {
 	uint32_t magic, version;
 	uint32_t subch_class[FIFO_SUBCH];
 	struct i2m_state i2m[3];
-	uint32_t pcas_a, pad;
+	uint32_t pcas_a;
+	uint32_t warp_esr_report_mask;	/* register 419e44; bit n: error n of enum sm_warp_error */
 	struct mme_state mme;
 	uint32_t mme_code_ptr, mme_start_ptr;
 	uint32_t mme_start[MME_MACROS];
@@ -113,7 +114,7 @@ struct gr {
 	unsigned int next_grave;
 	struct gr_parked parked[GR_MAX_PARKED];
 	unsigned int nr_parked;
-	bool wedged;			/* an MP exception: stands still until the engine reset */
+	bool wedged;			/* warps that stand still after exceptions, or a hang: ends with the engine reset */
 	struct sm_stats stats;		/* as counted in the ledger already */
 	uint64_t logged[8];		/* what is not modelled is logged once: bits by gr_once() */
 };
@@ -132,6 +133,8 @@ void gr_trap(struct gpu *gpu, uint32_t intr, unsigned int subch, uint32_t mthd, 
 #define GR_TRAP_SKED BIT(8)
 #define GR_TRAP_GPC BIT(24)
 void gr_trap_unit(struct gpu *gpu, uint32_t trap);
+/* FECS's firmware method 4: change @mask's bits of a register of the context to @val's. */
+void gr_priv_write(struct gpu *gpu, uint32_t addr, uint32_t val, uint32_t mask);
 /* A fatal fault of a hub client of the graphics engine. */
 enum method_result gr_fault(struct gpu *gpu, struct channel *ch, unsigned int client, uint64_t va,
 			    enum mmu_access access, enum mmu_fault_type type);

@@ -26,7 +26,7 @@ enum sm_warp_state {
 	WARP_READY,
 	WARP_BARRIER,
 	WARP_PARKED,	/* on a fault, until sm_replay() */
-	WARP_STOPPED,	/* its grid raised an exception */
+	WARP_STOPPED,	/* by an exception, for good */
 	WARP_DONE,
 };
 
@@ -82,7 +82,7 @@ struct sm_grid {
 	uint64_t total, done;
 	unsigned int warps;	/* of a CTA */
 	bool killed;		/* read without lock by workers, a hint between instructions */
-	bool stopped;		/* exception raised */
+	bool refused;		/* no SM can hold its CTAs */
 	bool finished;
 	struct sm_grid *link;
 };

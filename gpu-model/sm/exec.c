@@ -61,13 +61,10 @@ uint32_t sm_cc_test(const struct sm_warp *w, unsigned int code)
 
 void sm_raise(struct sm_worker *k, struct sm_warp *w, enum sm_warp_error err, uint64_t pc, uint64_t word)
 {
-	struct sm_grid *g = w->cta->grid;
+	const struct sm_grid *g = w->cta->grid;
 	struct sm_event *e = &k->pend[0];
 
 	w->state = WARP_STOPPED;
-	k->nr_pend = 0;
-	if (__atomic_exchange_n(&g->stopped, true, __ATOMIC_SEQ_CST))
-		return;		/* another warp was first */
 	memset(e, 0, sizeof(*e));
 	e->type = SM_EVENT_EXCEPTION;
 	e->grid = g->id;
@@ -76,6 +73,7 @@ void sm_raise(struct sm_worker *k, struct sm_warp *w, enum sm_warp_error err, ui
 	e->pc = pc;
 	e->word = word;
 	e->sm = e->tpc = k->core->index;
+	e->warp = w->slot;
 	k->nr_pend = 1;
 }
 
@@ -335,7 +333,7 @@ static enum sm_warp_error do_flow(struct sm_worker *k, struct sm_warp *w, const 
 	default:
 		return SM_ERR_ILLEGAL_INSTR_PARAM;
 	}
-	return ok ? SM_ERR_NONE : SM_ERR_API_STACK;
+	return ok ? SM_ERR_NONE : SM_ERR_STACK;
 }
 
 /* --- machine state --------------------------------------------------------- */
@@ -496,7 +494,7 @@ enum sm_run sm_run_warp(struct sm_worker *k, struct sm_warp *w, uint64_t budget,
 	struct sm_code_page *code = NULL;
 	uint64_t n = 0, lanes = 0;
 
-	if (__atomic_load_n(&g->killed, __ATOMIC_RELAXED) || __atomic_load_n(&g->stopped, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&g->killed, __ATOMIC_RELAXED))
 		return RUN_WAIT;
 	while (n < budget && w->state == WARP_READY) {
 		enum sm_step_result r = STEP_OK;

@@ -386,6 +386,15 @@ static bool local_va(struct sm_worker *k, const struct sm_warp *w, unsigned int 
 	return true;
 }
 
+/* A lane's address is beyond its window's memory.  Return: false if that is an exception. */
+static bool out_of_range(const struct sm_launch *l, struct access *a, unsigned int lane, enum sm_warp_error *err)
+{
+	a->sparse |= sm_lane_bit[lane];	/* reads 0, writes are dropped */
+	a->ptr[lane] = NULL;
+	*err = SM_ERR_OOR_ADDR;
+	return l->ignore_oor;
+}
+
 static enum sm_step_result mem_translate(struct sm_worker *k, struct sm_warp *w, struct access *a,
 					 uint32_t m, enum sm_warp_error *err)
 {
@@ -415,8 +424,9 @@ static enum sm_step_result mem_translate(struct sm_worker *k, struct sm_warp *w,
 			if (!(m & sm_lane_bit[j]))
 				continue;
 			if (a->va[j] + n > size) {
-				*err = SM_ERR_OOR_ADDR;
-				return STEP_ERROR;
+				if (!out_of_range(l, a, j, err))
+					return STEP_ERROR;
+				continue;
 			}
 			a->ptr[j] = w->cta->shared + a->va[j];
 		}
@@ -467,15 +477,17 @@ static enum sm_step_result mem_translate(struct sm_worker *k, struct sm_warp *w,
 			continue;
 		if (a->space == SPC_LOCAL) {
 			if (!local_va(k, w, j, va, n, &va)) {
-				*err = SM_ERR_OOR_ADDR;
-				return STEP_ERROR;
+				if (!out_of_range(l, a, j, err))
+					return STEP_ERROR;
+				continue;
 			}
 		} else if (a->space == SPC_GENERIC && !(va >> 32)) {
 			if (va - l->shared_window < 1u << 24) {
 				va -= l->shared_window;
 				if (va + n > w->cta->shared_size) {
-					*err = SM_ERR_OOR_ADDR;
-					return STEP_ERROR;
+					if (!out_of_range(l, a, j, err))
+						return STEP_ERROR;
+					continue;
 				}
 				a->ptr[j] = w->cta->shared + va;
 				a->fl[j] = 0;
@@ -484,8 +496,9 @@ static enum sm_step_result mem_translate(struct sm_worker *k, struct sm_warp *w,
 			}
 			if (va - l->local_window < 1u << 24 &&
 			    !local_va(k, w, j, va - l->local_window, n, &va)) {
-				*err = SM_ERR_OOR_ADDR;
-				return STEP_ERROR;
+				if (!out_of_range(l, a, j, err))
+					return STEP_ERROR;
+				continue;
 			}
 		}
 		a->va[j] = va;

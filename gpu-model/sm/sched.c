@@ -72,7 +72,7 @@ static bool grid_check(struct sm_array *sm, struct sm_grid *g)
 
 	if (g->killed)
 		g->total = g->next;
-	if (g->done < g->total || g->next < g->total || (g->stopped && !g->killed))
+	if (g->done < g->total || g->next < g->total)
 		return false;
 	e.grid = g->id;
 	e.cookie = g->l.cookie;
@@ -111,8 +111,6 @@ static bool core_reap(struct sm_array *sm, struct sm_core *c)
 		if (!t || (t->live && !t->grid->killed))
 			continue;
 		g = t->grid;
-		if (g->stopped && !g->killed)
-			continue;
 		cta_free(c, n);
 		g->done++;
 		grid_check(sm, g);
@@ -182,7 +180,7 @@ static struct sm_cta *cta_new(struct sm_grid *g, uint64_t index)
 static void place(struct sm_array *sm)
 {
 	for (struct sm_grid *g = sm->grids; g; g = g->link) {
-		while (g->next < g->total && !g->killed && !g->stopped) {
+		while (g->next < g->total && !g->killed && !g->refused) {
 			struct sm_core *best = NULL;
 			struct sm_cta *t;
 			unsigned int n = 0, s = 0;
@@ -216,9 +214,8 @@ static void place(struct sm_array *sm)
 
 static bool warp_runnable(const struct sm_warp *w)
 {
-	/* both flags may be set by others at any time: a hint, looked at again each turn */
-	return w && w->state == WARP_READY && !__atomic_load_n(&w->cta->grid->stopped, __ATOMIC_RELAXED) &&
-	       !__atomic_load_n(&w->cta->grid->killed, __ATOMIC_RELAXED);
+	/* others may set the flag at any time: a hint, looked at again each turn */
+	return w && w->state == WARP_READY && !__atomic_load_n(&w->cta->grid->killed, __ATOMIC_RELAXED);
 }
 
 static bool core_runnable(const struct sm_core *c)
@@ -528,7 +525,7 @@ uint64_t sm_launch(struct sm_array *sm, const struct sm_launch *l)
 		struct sm_event e = { .type = SM_EVENT_EXCEPTION, .grid = id, .cookie = l->cookie,
 				      .error = SM_ERR_ILLEGAL_INSTR_PARAM, .pc = l->program_va };
 
-		g->stopped = true;
+		g->refused = true;
 		event_put(sm, &e);
 	}
 	done = !fits || grid_check(sm, g);

@@ -72,23 +72,29 @@ struct sm_launch {
 	uint64_t local_size_per_tpc;
 	uint32_t local_window, shared_window;	/* bits 31:0 of the 16 MiB windows */
 	struct sm_const_bank cb[SM_CONST_BANKS];
+	bool ignore_oor;		/* accesses out of range read 0 and write nothing: not an exception */
 	void *cookie;			/* the caller's */
 };
 
 enum sm_event_type {
 	SM_EVENT_FAULT,		/* a warp parked on a page */
 	SM_EVENT_DONE,		/* grid completed, or ended after a kill */
-	SM_EVENT_EXCEPTION,	/* MP exception: the grid is stopped */
+	SM_EVENT_EXCEPTION,	/* MP exception: the warp stands still, its grid cannot complete */
 };
 
-/* Warp errors: NVIDIA dev_graphics_nobundle SM_HWW_WARP_ESR_ERROR; nouveau gf100_mp_warp_error[] */
+/*
+ * Warp errors: nouveau gf100_mp_warp_error[].  nvgpu's hw_gr_gm20b.h has bit n for error n in the report mask
+ * (gr_gpcs_tpcs_sm_hww_warp_esr_report_mask_*_report_f()), which agrees.
+ */
 enum sm_warp_error {
 	SM_ERR_NONE = 0x00,
-	SM_ERR_API_STACK = 0x01,
-	SM_ERR_RET_EMPTY_STACK = 0x02,
-	SM_ERR_PC_WRAP = 0x03,
-	SM_ERR_MISALIGNED_PC = 0x04,
-	SM_ERR_PC_OVERFLOW = 0x05,
+	SM_ERR_STACK = 0x01,
+	SM_ERR_API_STACK = 0x02,
+	SM_ERR_RET_EMPTY_STACK = 0x03,
+	SM_ERR_PC_WRAP = 0x04,
+	SM_ERR_MISALIGNED_PC = 0x05,
+	SM_ERR_PC_OVERFLOW = 0x06,
+	SM_ERR_MISALIGNED_IMMC_ADDR = 0x07,
 	SM_ERR_MISALIGNED_REG = 0x08,
 	SM_ERR_ILLEGAL_INSTR_ENCODING = 0x09,
 	SM_ERR_ILLEGAL_SPH_INSTR = 0x0a,
@@ -112,6 +118,7 @@ struct sm_event {
 	uint8_t fault_type;
 	uint8_t sm, tpc, gpc;
 	/* EXCEPTION */
+	uint8_t warp;			/* its slot on the SM */
 	enum sm_warp_error error;
 	uint64_t pc;
 	uint64_t word;			/* the instruction */

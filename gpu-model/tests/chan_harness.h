@@ -127,6 +127,7 @@ static H_UNUSED void c_new(struct harness *h, struct chan *c, unsigned int id, u
 	/* what gr_golden_save() writes: state after power-on */
 	c_wr(c, c->ctx + GR_CTX_OFFSET, GR_CTX_MAGIC);
 	c_wr(c, c->ctx + GR_CTX_OFFSET + 4, GR_CTX_VERSION);
+	c_wr(c, c->ctx + GR_CTX_OFFSET + offsetof(struct gr_ctx, warp_esr_report_mask), 0x00dffffe);
 	c_ramfc(c);
 	c_bind(c);
 }
@@ -277,8 +278,8 @@ static H_UNUSED void finish(struct code *k)
 		emit(k, 0x50b0ull << 48 | 7ull << 16 | 0xf00);
 }
 
-/* A grid of @ctas of one thread: @code at C_CODE in the data area, launched on subchannel 1. */
-static H_UNUSED void grid_of(struct chan *k, const struct code *code, uint32_t ctas)
+/* A grid of @ctas of @threads: @code at C_CODE in the data area, launched on subchannel 1. */
+static H_UNUSED void grid_of(struct chan *k, const struct code *code, uint32_t ctas, uint32_t threads)
 {
 	uint32_t q[64] = { 0 };
 
@@ -287,7 +288,7 @@ static H_UNUSED void grid_of(struct chan *k, const struct code *code, uint32_t c
 	q[12] = ctas;				/* CTA_RASTER_WIDTH */
 	q[13] = 1;
 	q[14] = 1;
-	q[18] = 1 << 16;			/* CTA_THREAD_DIMENSION0 */
+	q[18] = threads << 16;			/* CTA_THREAD_DIMENSION0 */
 	q[19] = 1 << 16 | 1;
 	q[30] = 16u << 24;			/* REGISTER_COUNT */
 	q[31] = 0x800;				/* CRS */
@@ -303,7 +304,7 @@ static H_UNUSED void grid_of(struct chan *k, const struct code *code, uint32_t c
 
 static H_UNUSED void grid(struct chan *k, const struct code *code)
 {
-	grid_of(k, code, 1);
+	grid_of(k, code, 1, 1);
 }
 
 /* Counts in a register until the engine is reset. */

@@ -82,7 +82,7 @@ static H_UNUSED void live_grid(struct live *l)
 
 	objects(&l->gr);
 	endless_kernel(&k);
-	grid_of(&l->gr, &k, 16);
+	grid_of(&l->gr, &k, 16, 1);
 	p_kick(&l->gr);
 }
 

@@ -497,6 +497,8 @@ static void mp_exception(void **state)
 	assert_int_equal(reg(&c, 0x502c90), 0x10000);
 	assert_int_equal(reg(&c, 0x504508), 2);
 	assert_int_equal(reg(&c, 0x504648), 9);
+	assert_int_equal(reg(&c, 0x504650), 0);
+	assert_int_equal(reg(&c, 0x504654), (uint32_t)(C_DATA + C_CODE) + 8);
 	/* what gf100_gr_trap_intr() writes */
 	regw(&c, 0x504648, 0);
 	regw(&c, 0x504650, 0);
@@ -528,6 +530,85 @@ static void mp_exception(void **state)
 	gpu_run(h.gpu, 100);
 	assert_int_equal(reg(&c, 0x002634) & BIT(20), 0);
 	assert_int_equal(reg(&c, 0x002640), 0);
+}
+
+/* Two warps err: the first one's error and number stay, the second makes it MULTIPLE_WARP_ERRORS. */
+static void mp_exceptions(void **state)
+{
+	struct code k = { 0 };
+
+	regw(&c, 0x50464c, 0x105);
+	objects(&c);
+	emit(&k, 0xfffull << 52);
+	finish(&k);
+	grid_of(&c, &k, 1, 64);
+	p_kick(&c);
+	gpu_run(h.gpu, 500);
+	assert_int_equal(reg(&c, 0x504648) & 0xffff, 9);
+	assert_int_equal(reg(&c, 0x504650), 4);
+	assert_int_equal(reg(&c, 0x504508), 2);
+	regw(&c, 0x504648, 0);
+	assert_int_equal(reg(&c, 0x504508), 2);
+	regw(&c, 0x504650, 4);
+	assert_int_equal(reg(&c, 0x504508), 0);
+	fifo_engine_reset(h.gpu, gr_engine(h.gpu));
+	assert_int_equal(reg(&c, 0x504648), 0);
+}
+
+/* What is not in the report mask stays in the ESR and interrupts nobody. */
+static void mp_exception_masked(void **state)
+{
+	struct code k = { 0 };
+
+	objects(&c);
+	p_kick(&c);
+	c_run(&c);
+	regw(&c, 0x504644, 0x00dffffe & ~(1u << 9));
+	emit(&k, 0xfffull << 52);
+	finish(&k);
+	grid(&c, &k);
+	p_kick(&c);
+	gpu_run(h.gpu, 500);
+	assert_int_equal(reg(&c, 0x504648), 9);
+	assert_int_equal(reg(&c, 0x504508), 0);
+	assert_int_equal(reg(&c, 0x400100), 0);
+	fifo_engine_reset(h.gpu, gr_engine(h.gpu));
+}
+
+/* FECS's method 4 clears OOR_ADDR in the report mask of this context alone, as NVK has it do. */
+static void report_mask_of_a_context(void **state)
+{
+	struct code k = { 0 };
+
+	objects(&c);
+	p_inc(&c, 0, 0x3400, 3);
+	p(&c, 0);
+	p(&c, 0);
+	p(&c, 1u << 14);
+	p_1(&c, 0, 0x2310, 0x419e44);
+	/* ld.shared r4, [0x100000], beyond all; then store what came */
+	mov32i(&k, 4, 77);
+	emit(&k, 0xef4cull << 48 | 7ull << 16 | 255 << 8 | 0x100000ull << 20 | 4);
+	mov32i(&k, 2, (uint32_t)C_DATA + 0x40);
+	mov32i(&k, 3, C_DATA >> 32);
+	st32(&k, 2, 4);
+	finish(&k);
+	c_wr(&c, c.data + 0x40, 55);
+	grid(&c, &k);
+	p_kick(&c);
+	c_run(&c);
+	assert_int_equal(c_data(&c, 0x40), 0);
+	assert_int_equal(reg(&c, 0x504644), 0x00dfbffe);
+	assert_int_equal(reg(&c, 0x400100), 0);
+	/* another context still has it */
+	objects(&d);
+	grid(&d, &k);
+	p_kick(&d);
+	run_slices();
+	assert_int_equal(reg(&c, 0x504644), 0x00dffffe);
+	assert_int_equal(reg(&c, 0x504648) & 0xffff, 0xe);
+	assert_int_equal(reg(&c, 0x504508), 2);
+	fifo_engine_reset(h.gpu, gr_engine(h.gpu));
 }
 
 static void pause_holds_switches(void **state)
@@ -576,7 +657,8 @@ int main(void)
 		T(classes), T(illegal_class), T(inline_to_memory), T(inline_fault), T(report_semaphores),
 		T(report_acquire_and_fault), T(constant_buffer), T(compute), T(qmd_refused), T(qmd_fault),
 		T(replayable_fault), T(fatal_without_replay), T(cancelled), T(preempt_parked),
-		T(switch_waits_for_replay), T(context_switch), T(time_slices), T(mp_exception),
+		T(switch_waits_for_replay), T(context_switch), T(time_slices), T(mp_exception), T(mp_exceptions),
+		T(mp_exception_masked), T(report_mask_of_a_context),
 		T(pause_holds_switches), T(golden_image), T(no_context_image),
 	};
 

@@ -207,7 +207,7 @@ static void everything_at_once(void **state)
 
 		/* one code and one QMD for all */
 		store_kernel(&k, 0x7f0000000000ull, 0xbeef);
-		grid_of(&l.gr, &k, 8);
+		grid_of(&l.gr, &k, 8, 1);
 		report(&l.gr, 0, C_DATA, i + 1, 0x1000f010);
 		p_segment(&l.gr, 0);
 	}

@@ -666,10 +666,10 @@ static void exceptions(void **state)
 	    {i_movc(8, 3, 0), SM_ERR_INVALID_CONST_ADDR, 64, 0},
 	    {0xef94000000070000ull | 8 | RZ << 8 | fld(5, 36), SM_ERR_INVALID_CONST_ADDR_LDC, 64, 0},
 	    {I_RET, SM_ERR_RET_EMPTY_STACK, 64, 0},
-	    {I_SYNC, SM_ERR_API_STACK, 64, 0},
-	    {I_BRK, SM_ERR_API_STACK, 64, 0},
+	    {I_SYNC, SM_ERR_STACK, 64, 0},
+	    {I_BRK, SM_ERR_STACK, 64, 0},
 	    {enc(0xed80, 8, 2, 4, 0) | fld(7, 49), SM_ERR_ILLEGAL_INSTR_PARAM, 64, 0},
-	    {ssy_loop, SM_ERR_API_STACK, 64, 0},
+	    {ssy_loop, SM_ERR_STACK, 64, 0},
 	};
 
 	for (size_t j = 0; j < sizeof(k) / sizeof(k[0]); j++) {
@@ -684,7 +684,7 @@ static void exceptions(void **state)
 		add(&p, k[j].w);
 		/* back: only the stack test comes here */
 		patch(&p, hole(&p), 0xe240, where, PT, false);
-		ctx_new(&c, 0, 3, 32);
+		ctx_new(&c, 0, 1, 32);
 		c.l.regs = k[j].regs;
 		c.l.shared_size = k[j].shared;
 		c.l.local_low = 512;
@@ -703,6 +703,86 @@ static void exceptions(void **state)
 		assert_int_equal(sm_poll_events(c.sm, ev, 4), 1);
 		assert_int_equal(ev[0].type, SM_EVENT_DONE);
 		assert_true(sm_idle(c.sm));
+		ctx_del(&c);
+	}
+}
+
+/* A warp that raises an exception stands still; the other warps and CTAs go on, and the grid does not complete. */
+static void exception_stops_a_warp(void **state)
+{
+	struct prog p = { .n = 0 };
+	struct sm_event ev[16];
+	uint32_t seen = 0;
+	uint64_t id;
+	struct ctx c;
+	int over, n;
+
+	/* warps 1 and 3 of each CTA of 4: the third instruction after the prologue is illegal for them */
+	prologue(&p, 128, 2, OUT);
+	add(&p, enc(0x3828, 5, 0, 0, 0) | fld(5, 20));	/* r5 = tid >> 5 */
+	add(&p, enc(0x3847, 5, 5, 0, 0) | fld(1, 20));	/* r5 &= 1 */
+	add(&p, i_isetpi(0, 2, 5, 1));
+	over = hole(&p);
+	add(&p, 0xfff8000000070000ull);
+	patch(&p, over, 0xe240, p.n, 0, true);
+	add(&p, i_iaddi(6, 4, 1000));
+	add(&p, i_stg(6, 2, 0, 4));
+	add(&p, i_exit());
+	ctx_new(&c, 0, 3, 128);
+	id = ctx_launch(&c, &p);
+	n = plain_run(c.sm, ev, 16);
+	assert_int_equal(n, 6);
+	for (int j = 0; j < n; j++) {
+		assert_int_equal(ev[j].type, SM_EVENT_EXCEPTION);
+		assert_int_equal(ev[j].error, SM_ERR_ILLEGAL_INSTR_ENCODING);
+		assert_int_equal(ev[j].warp & 1, 1);
+		seen |= 1u << (ev[j].sm * 16 + ev[j].warp);
+	}
+	/* two SMs: CTAs 0 and 2 on the first, in slots 0 to 7, CTA 1 on the second */
+	assert_int_equal(seen, 0x000a00aa);
+	for (uint32_t t = 0; t < 384; t++)
+		assert_int_equal(((uint32_t *)at(c.p, OUT))[t], t >> 5 & 1 ? 0 : t * 4 + 1000);
+	assert_false(sm_idle(c.sm));
+	sm_kill(c.sm, id);
+	assert_int_equal(sm_poll_events(c.sm, ev, 4), 1);
+	assert_int_equal(ev[0].type, SM_EVENT_DONE);
+	assert_true(sm_idle(c.sm));
+	ctx_del(&c);
+}
+
+/* With OOR_ADDR not reported, lanes out of range read 0 and write nothing, those in range do. */
+static void out_of_range_ignored(void **state)
+{
+	static const uint64_t access[][2] = {
+	    /* store, load of 32 bits at [r8]: shared, local, generic in the windows of both */
+	    {0xef5c000000070000ull | 9 | 8 << 8, 0xef4c000000070000ull | 10 | 8 << 8},
+	    {0xef54000000070000ull | 9 | 8 << 8, 0xef44000000070000ull | 10 | 8 << 8},
+	    {0xa800000000070000ull | 9 | 8 << 8, 0x8800000000070000ull | 10 | 8 << 8},
+	    {0xa800000000070000ull | 9 | 8 << 8, 0x8800000000070000ull | 10 | 8 << 8},
+	};
+
+	for (size_t j = 0; j < 4; j++) {
+		struct prog p = { .n = 0 };
+		struct ctx c;
+
+		prologue(&p, 32, 2, OUT);
+		/* lanes 0 to 15 are within 256 bytes */
+		add(&p, i_mov32(8, j == 2 ? 0xfe000000 : j == 3 ? 0xff000000 : 0));
+		add(&p, i_shl(9, 0, 4));
+		add(&p, i_iadd(8, 8, 9));
+		add(&p, i_iaddi(9, 0, 7));
+		add(&p, i_mov32(10, 99));
+		add(&p, access[j][0]);
+		add(&p, access[j][1]);
+		add(&p, i_stg(10, 2, 0, 4));
+		run(&p, &c, 32);
+		c.l.shared_size = 256;
+		c.l.local_low = 256;
+		c.l.ignore_oor = true;
+		ctx_launch(&c, &p);
+		ctx_done(&c);
+		for (uint32_t t = 0; t < 32; t++)
+			assert_int_equal(((uint32_t *)at(c.p, OUT))[t], t < 16 ? t + 7 : 0);
 		ctx_del(&c);
 	}
 }
@@ -1268,6 +1348,8 @@ int main(void)
 	    cmocka_unit_test(fault_load_atomic_fetch_const),
 	    cmocka_unit_test(kill_parked_and_running),
 	    cmocka_unit_test(exceptions),
+	    cmocka_unit_test(exception_stops_a_warp),
+	    cmocka_unit_test(out_of_range_ignored),
 	    cmocka_unit_test(too_big),
 	    cmocka_unit_test(if_else),
 	    cmocka_unit_test(loops),
