@@ -129,6 +129,8 @@ struct nouveau_svm_dev {
 		struct nvif_object object;
 		/** @fault.notify: fires when there is something in it */
 		struct nvif_event notify;
+		/** @fault.service: resolves the faults of one address space */
+		work_func_t service;
 		/** @fault.work: empties it */
 		struct delayed_work work;
 		/** @fault.lock: serialises use of GET, and replays */
@@ -154,7 +156,6 @@ nouveau_svm_count(struct nouveau_svm_dev *svm, enum nouveau_svm_stat stat, u64 n
 }
 
 #if IS_ENABLED(CONFIG_DRM_NOUVEAU_SVM)
-extern int nouveau_svm_migrate_on_fault;
 extern uint nouveau_svm_notifier_mib;
 
 void nouveau_svm_dev_init(struct nouveau_drm *drm);
@@ -167,8 +168,8 @@ int nouveau_svm_fault_init(struct nouveau_svm_dev *svm);
 void nouveau_svm_fault_fini(struct nouveau_svm_dev *svm);
 int nouveau_svm_fault_allow(struct nouveau_svm_dev *svm);
 void nouveau_svm_fault_block(struct nouveau_svm_dev *svm);
-void nouveau_svm_fault_service(struct work_struct *work);
 
+struct nouveau_svm_vm *nouveau_svm_inst_lookup(struct nouveau_svm_dev *svm, u64 addr);
 int nouveau_svm_inst_join(struct nouveau_svm_vm *vm, u64 inst);
 void nouveau_svm_inst_part(struct nouveau_svm_vm *vm, u64 inst);
 void nouveau_svm_inst_drop(struct nouveau_svm_dev *svm, struct nouveau_svm_vm *vm);

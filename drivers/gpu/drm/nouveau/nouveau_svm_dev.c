@@ -28,21 +28,7 @@
 #include "nouveau_svm_vm.h"
 #include "nouveau_drv.h"
 
-#define CREATE_TRACE_POINTS
-#include "nouveau_svm_trace.h"
-
 #include <linux/dma-mapping.h>
-#include <linux/moduleparam.h>
-
-MODULE_PARM_DESC(svm_migrate_on_fault,
-		 "Move memory to VRAM when the GPU faults on it (default: 1)");
-int nouveau_svm_migrate_on_fault = 1;
-module_param_named(svm_migrate_on_fault, nouveau_svm_migrate_on_fault, int, 0644);
-
-MODULE_PARM_DESC(svm_notifier_mib,
-		 "Size of what one MMU notifier watches, in MiB, a power of two (default: 512)");
-uint nouveau_svm_notifier_mib = 512;
-module_param_named(svm_notifier_mib, nouveau_svm_notifier_mib, uint, 0444);
 
 static int
 nouveau_svm_dev_ctor(struct nouveau_svm_dev *svm, const char **why)

@@ -27,10 +27,8 @@
  * its channel is killed. The reason is in the kernel log and in the address
  * space's record.
  *
- * What this file owns: the fault buffer, the list of channels' instance blocks,
- * and the queues. An entry of that list holds no reference: whoever drops a
- * channel or closes an address space takes it off first. A lookup takes a
- * reference to the address space before it leaves the lock.
+ * What this file owns: the fault buffer and the queues. Which address space an
+ * entry belongs to, nouveau_svm_inst.c knows.
  *
  * Lock order: &nouveau_svm_vm.lock is outermost, held during service.
  * &nouveau_svm_dev.fault.lock is for GET and replays, and not nested with it.
@@ -87,115 +85,6 @@
 /* Batches in a row that had nothing to do on the same page. */
 #define NOUVEAU_SVM_STORM_SLOW		64
 #define NOUVEAU_SVM_STORM_MAX		1000
-
-/**
- * struct nouveau_svm_inst - A channel that uses an address space
- */
-struct nouveau_svm_inst {
-	/** @head: in &nouveau_svm_dev.insts */
-	struct list_head head;
-	/** @inst: address of its instance block */
-	u64 inst;
-	/** @vm: the address space, no reference */
-	struct nouveau_svm_vm *vm;
-};
-
-/* Channels. */
-
-static struct nouveau_svm_vm *
-nouveau_svm_inst_lookup(struct nouveau_svm_dev *svm, u64 addr)
-{
-	struct nouveau_svm_vm *vm = NULL;
-	struct nouveau_svm_inst *inst;
-
-	addr &= ~0xfffULL;
-	spin_lock(&svm->inst_lock);
-	list_for_each_entry(inst, &svm->insts, head) {
-		if (inst->inst == addr) {
-			vm = inst->vm;
-			kref_get(&vm->ref);
-			break;
-		}
-	}
-	spin_unlock(&svm->inst_lock);
-	return vm;
-}
-
-/**
- * nouveau_svm_inst_join() - A channel starts to use an address space
- * @vm: the address space, may be NULL
- * @addr: address of the channel's instance block
- *
- * Return: 0 or -ENOMEM. -ENODEV if it is closed.
- */
-int
-nouveau_svm_inst_join(struct nouveau_svm_vm *vm, u64 addr)
-{
-	struct nouveau_svm_inst *inst;
-
-	if (!vm)
-		return 0;
-	if (!vm->svm)
-		return -ENODEV;
-
-	inst = kzalloc_obj(*inst);
-	if (!inst)
-		return -ENOMEM;
-	inst->vm = vm;
-	inst->inst = addr & ~0xfffULL;
-
-	spin_lock(&vm->svm->inst_lock);
-	list_add(&inst->head, &vm->svm->insts);
-	spin_unlock(&vm->svm->inst_lock);
-	return 0;
-}
-
-/**
- * nouveau_svm_inst_part() - A channel ends to use an address space
- * @vm: the address space, may be NULL
- * @addr: address of the channel's instance block
- */
-void
-nouveau_svm_inst_part(struct nouveau_svm_vm *vm, u64 addr)
-{
-	struct nouveau_svm_inst *inst, *next;
-	struct nouveau_svm_dev *svm;
-
-	/* Closing drops them all. */
-	if (!vm || !vm->svm)
-		return;
-
-	svm = vm->svm;
-	addr &= ~0xfffULL;
-	spin_lock(&svm->inst_lock);
-	list_for_each_entry_safe(inst, next, &svm->insts, head) {
-		if (inst->inst == addr) {
-			list_del(&inst->head);
-			kfree(inst);
-		}
-	}
-	spin_unlock(&svm->inst_lock);
-}
-
-/**
- * nouveau_svm_inst_drop() - All channels of an address space end to use it
- * @svm: the device
- * @vm: the address space
- */
-void
-nouveau_svm_inst_drop(struct nouveau_svm_dev *svm, struct nouveau_svm_vm *vm)
-{
-	struct nouveau_svm_inst *inst, *next;
-
-	spin_lock(&svm->inst_lock);
-	list_for_each_entry_safe(inst, next, &svm->insts, head) {
-		if (inst->vm == vm) {
-			list_del(&inst->head);
-			kfree(inst);
-		}
-	}
-	spin_unlock(&svm->inst_lock);
-}
 
 /* Replay and cancel. */
 
@@ -398,11 +287,8 @@ nouveau_svm_record(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fa
 	record->error = error;
 }
 
-/**
- * nouveau_svm_fault_service() - Resolve the faults of an address space
- * @work: &nouveau_svm_vm.work
- */
-void
+/* Resolve the faults of an address space. */
+static void
 nouveau_svm_fault_service(struct work_struct *work)
 {
 	struct nouveau_svm_vm *vm = container_of(work, struct nouveau_svm_vm, work);
@@ -601,6 +487,7 @@ nouveau_svm_fault_init(struct nouveau_svm_dev *svm)
 	struct nvif_clb069_v0 args = {};
 	int ret;
 
+	svm->fault.service = nouveau_svm_fault_service;
 	INIT_DELAYED_WORK(&svm->fault.work, nouveau_svm_fault_drain);
 	mutex_init(&svm->fault.lock);
 

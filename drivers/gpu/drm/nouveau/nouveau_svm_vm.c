@@ -43,11 +43,22 @@
 
 #include <linux/hmm.h>
 #include <linux/memremap.h>
+#include <linux/moduleparam.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
 #include <drm/drm_drv.h>
+
+MODULE_PARM_DESC(svm_migrate_on_fault,
+		 "Move memory to VRAM when the GPU faults on it (default: 1)");
+static int nouveau_svm_migrate_on_fault = 1;
+module_param_named(svm_migrate_on_fault, nouveau_svm_migrate_on_fault, int, 0644);
+
+MODULE_PARM_DESC(svm_notifier_mib,
+		 "Size of what one MMU notifier watches, in MiB, a power of two (default: 512)");
+uint nouveau_svm_notifier_mib = 512;
+module_param_named(svm_notifier_mib, nouveau_svm_notifier_mib, uint, 0444);
 
 /* A range that left VRAM this often in that time stays in RAM for a while. */
 #define NOUVEAU_SVM_BOUNCE_MAX	3
@@ -920,7 +931,7 @@ nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
 	INIT_LIST_HEAD(&vm->gc_list);
 	INIT_WORK(&vm->gc_work, nouveau_svm_vm_gc_work);
 	spin_lock_init(&vm->queue.lock);
-	INIT_WORK(&vm->work, nouveau_svm_fault_service);
+	INIT_WORK(&vm->work, svm->fault.service);
 
 	dpagemap = nouveau_svm_dmem_get(svm);
 	if (PTR_ERR_OR_ZERO(dpagemap) == -EINTR) {
