@@ -61,7 +61,10 @@ extern const struct hw_block hw_fault;	/* 002800..0029ff, 002a70..002a83 */
  * What a write to 100cbc asks of the parked clients.  mmu.c calls these, without sm_gate; gr.c implements them.
  */
 void gr_replay(struct gpu *gpu);
-/* Return: true when a parked access matched and its channel now takes a fatal fault. */
-bool gr_cancel_targeted(struct gpu *gpu, bool hub, uint8_t gpc, uint8_t client);
+/*
+ * Parked accesses of one client, or of @all, are tried once more and do not park again: one that still does not
+ * translate is fatal to its channel.  Return: true when one was.
+ */
+bool gr_cancel(struct gpu *gpu, bool all, uint8_t gpc, uint8_t client);
 
 #endif

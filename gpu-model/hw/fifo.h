@@ -45,6 +45,8 @@ struct channel {
 	uint32_t m_subch, m_addr, m_data;
 	uint32_t subdevice;		/* NV_PPBDMA_SUBDEVICE */
 	uint32_t ref, acquire, mem_op[4];
+	uint64_t mem_op_waits;		/* for this request to the MMU; 0: none */
+	bool privileged;		/* NV_PPBDMA_CONFIG_AUTH_LEVEL */
 	uint32_t subch_class[FIFO_SUBCH];
 	uint32_t sema[4];		/* SEMAPHORE A..D as written */
 	bool acquire_pending;

@@ -576,24 +576,37 @@ void gr_replay(struct gpu *gpu)
 	gpu_kick(gpu);
 }
 
-bool gr_cancel_targeted(struct gpu *gpu, bool hub, uint8_t gpc, uint8_t client)
+bool gr_cancel(struct gpu *gpu, bool all, uint8_t gpc, uint8_t client)
 {
 	struct gr *gr = gpu->gr;
 	struct engine *e = gr_engine(gpu);
+	bool retry = false;
 
-	if (hub)
-		return false;	/* no hub client of Pascal parks */
 	gr_drain(gpu, true);
-	for (unsigned int i = 0; i < gr->nr_parked; i++) {
+	for (unsigned int i = 0; i < gr->nr_parked;) {
 		struct gr_parked p = gr->parked[i];
+		struct mmu_xlat x;
 
-		if (p.gpc != gpc || p.client != client)
+		if ((!all && (p.gpc != gpc || p.client != client)) ||
+		    (e->resident && e->resident->space.inst != p.inst)) {
+			i++;
 			continue;
-		if (e->resident && e->resident->space.inst != p.inst)
-			continue;
-		gr_fatal(gpu, p.grid, &p);
-		gr_forget_parked(gr, p.grid);
-		return true;
+		}
+		if (mmu_peek(gpu, &p.grid->space, p.page, p.access, &x, NULL) != MMU_OK) {
+			gr_fatal(gpu, p.grid, &p);
+			gr_forget_parked(gr, p.grid);
+			return true;
+		}
+		retry = true;
+		gr->nr_parked--;
+		memmove(&gr->parked[i], &gr->parked[i + 1], (gr->nr_parked - i) * sizeof(p));
+	}
+	if (retry) {
+		/* what others wait for has not changed: they park again, and it is not reported again */
+		pthread_rwlock_wrlock(&gpu->sm_gate);
+		sm_replay(gpu->sm);
+		pthread_rwlock_unlock(&gpu->sm_gate);
+		gpu_kick(gpu);
 	}
 	return false;
 }

@@ -9,6 +9,9 @@
  * gp100_vmm_fault_replay(), gp100_vmm_fault_cancel()); 100c80's FIFO bits: the
  * same functions.
  *
+ * A privileged channel asks for the same by MEM_OP_D (clc06f.h, whose fields say what
+ * they do in gv100 dev_pbdma.ref.txt).
+ *
  * A request that is written to 100cbc joins a queue.  Without late_invalidate
  * it completes within the write.  With it, completion comes some engine steps
  * later, in order, although 100c80 already says that the FIFO is empty: the
@@ -53,7 +56,7 @@
 #define RAMIN_LIMIT 0x208
 
 /* REPLAY values of INVALIDATE */
-enum { REPLAY_NONE, REPLAY_START, REPLAY_START_ACK_ALL, REPLAY_CANCEL_TARGETED };
+enum { REPLAY_NONE, REPLAY_START, REPLAY_START_ACK_ALL, REPLAY_CANCEL_TARGETED, REPLAY_CANCEL_GLOBAL };
 
 enum { TELL_FORMAT, TELL_BIG_PAGE, TELL_INVAL_BITS, TELL_REPLAY, TELL_CANCEL_ACCESS, TELL_VA_ALL };
 
@@ -612,10 +615,15 @@ static void complete(struct gpu *gpu, const struct mmu_request *r)
 		gr_replay(gpu);
 		break;
 	case REPLAY_CANCEL_TARGETED:
-		if (gr_cancel_targeted(gpu, r->hub, r->gpc, r->client))
+		if (!r->hub && gr_cancel(gpu, false, r->gpc, r->client))
+			LEDGER(gpu, cancel);
+		break;
+	case REPLAY_CANCEL_GLOBAL:
+		if (gr_cancel(gpu, true, 0, 0))
 			LEDGER(gpu, cancel);
 		break;
 	}
+	gpu->mmu->completed = r->number;
 	gpu_kick(gpu);
 }
 
@@ -640,6 +648,34 @@ static void enqueue(struct gpu *gpu, struct mmu_request *r)
 	r->due = gpu->step + 1 + (mmu->rng >> 58);
 	mmu->queue[(mmu->head + mmu->queued++) % MMU_QUEUE] = *r;
 	gpu_kick(gpu);
+}
+
+/*
+ * Replays and cancels drop TLB entries too (nouveau asks for all of them) but
+ * how many come depends on time, so inval_* leave them out: replay and cancel
+ * count them.
+ */
+static void count_invalidate(struct gpu *gpu, const struct mmu_request *r)
+{
+	if (r->replay != REPLAY_NONE)
+		return;
+	if (r->inv.all_pdb)
+		LEDGER(gpu, inval_all);
+	else
+		LEDGER(gpu, inval_pdb);
+	if (r->inv.hub_only)
+		LEDGER(gpu, inval_hub);
+}
+
+/* A request from the register or from a channel. */
+static void submit(struct gpu *gpu, struct mmu_request *r)
+{
+	count_invalidate(gpu, r);
+	r->number = ++gpu->mmu->taken;
+	if (gpu->cfg.late_invalidate)
+		enqueue(gpu, r);
+	else
+		complete(gpu, r);
 }
 
 /* Fill @r from the registers.  Return: false for what no public source describes. */
@@ -673,34 +709,17 @@ static bool decode_invalidate(struct gpu *gpu, uint32_t val, struct mmu_request 
 		tell_once(gpu, TELL_VA_ALL, "TLB invalidate of one page in all address spaces", val);
 		return false;
 	}
-	if (r->replay > REPLAY_CANCEL_TARGETED) {
-		tell_once(gpu, TELL_REPLAY, "fault cancel of all clients or of one address", val);
+	if (r->replay > REPLAY_CANCEL_GLOBAL) {
+		tell_once(gpu, TELL_REPLAY, "fault cancel of one address", val);
 		r->replay = REPLAY_NONE;
 	}
-	if (r->replay == REPLAY_CANCEL_TARGETED) {
+	if (r->replay == REPLAY_CANCEL_TARGETED || r->replay == REPLAY_CANCEL_GLOBAL) {
 		/* Volta has an access class to cancel here; nouveau writes 0 and means all. */
 		if (level)
 			tell_once(gpu, TELL_CANCEL_ACCESS, "cancel of one class of accesses", val);
 		r->inv.level = LVL_PD3;
 	}
 	return true;
-}
-
-/*
- * Replays and cancels drop TLB entries too (nouveau asks for all of them) but
- * how many come depends on time, so inval_* leave them out: replay and cancel
- * count them.
- */
-static void count_invalidate(struct gpu *gpu, const struct mmu_request *r)
-{
-	if (r->replay != REPLAY_NONE)
-		return;
-	if (r->inv.all_pdb)
-		LEDGER(gpu, inval_all);
-	else
-		LEDGER(gpu, inval_pdb);
-	if (r->inv.hub_only)
-		LEDGER(gpu, inval_hub);
 }
 
 static void write_invalidate(struct gpu *gpu, const struct hw_reg *reg, unsigned int i, uint32_t val)
@@ -710,11 +729,47 @@ static void write_invalidate(struct gpu *gpu, const struct hw_reg *reg, unsigned
 	hw_set(gpu, REG_INVALIDATE, val & ~BIT(31));
 	if (!(val & BIT(31)) || !decode_invalidate(gpu, val, &r))
 		return;
-	count_invalidate(gpu, &r);
-	if (gpu->cfg.late_invalidate)
-		enqueue(gpu, &r);
-	else
-		complete(gpu, &r);
+	submit(gpu, &r);
+}
+
+/* NVC06F_MEM_OP_D_OPERATION */
+#define OP_INVALIDATE_TARGETED 0x0a
+
+bool mmu_host_invalidate(struct gpu *gpu, const uint32_t mem_op[4], uint64_t *number)
+{
+	uint32_t a = mem_op[0], c = mem_op[2], d = mem_op[3], level = field(c, 9, 7);
+	struct mmu_request r = {
+		.all_va = field(d, 31, 27) != OP_INVALIDATE_TARGETED,
+		.inv = {
+			.all_pdb = c & BIT(0),
+			.hub_only = c & BIT(1),
+			.pdb = (uint64_t)field(d, 26, 0) << 32 | (c & 0xfffff000),
+			.pdb_ap = field(c, 11, 10) ? AP_SYS_COH : AP_VRAM,
+			.level = level == 0 || level > LVL_PD3 + 1 ? LVL_PD3 : level - 1,
+		},
+		.va = (uint64_t)mem_op[1] << 32 | (a & 0xfffff000),
+		/* of the GPCs' TLBs alone */
+		.replay = c & BIT(1) ? REPLAY_NONE : field(c, 4, 2),
+		.client = field(a, 5, 0),
+		.gpc = field(a, 10, 6),
+	};
+
+	if (!r.all_va && r.inv.all_pdb) {
+		tell_once(gpu, TELL_VA_ALL, "TLB invalidate of one page in all address spaces", c);
+		return false;
+	}
+	if (r.replay > REPLAY_CANCEL_GLOBAL) {
+		tell_once(gpu, TELL_REPLAY, "fault cancel of one address", c);
+		return false;
+	}
+	submit(gpu, &r);
+	*number = r.number;
+	return true;
+}
+
+bool mmu_host_done(struct gpu *gpu, uint64_t number)
+{
+	return gpu->mmu->completed >= number;
 }
 
 static uint32_t read_ctrl(struct gpu *gpu, const struct hw_reg *reg, unsigned int i)
@@ -779,6 +834,7 @@ static void mmu_reset(struct gpu *gpu)
 	tlb_reset(mmu->tlb[TLB_GPC]);
 	mmu_count_reset(mmu->count);
 	mmu->head = mmu->queued = 0;
+	mmu->taken = mmu->completed = 0;
 	mmu->rng = gpu->cfg.seed;
 }
 

@@ -130,6 +130,17 @@ struct mmu_inval {
 	uint8_t level;
 };
 
+/**
+ * mmu_host_invalidate() - MEM_OP_D with MMU_TLB_INVALIDATE or MMU_TLB_INVALIDATE_TARGETED.
+ * @mem_op: operands A to D.
+ * @number: set to what mmu_host_done() is asked with.
+ * Return: false for a form that no public source describes.
+ * Context: gpu->lock held, sm_gate not.
+ */
+bool mmu_host_invalidate(struct gpu *gpu, const uint32_t mem_op[4], uint64_t *number);
+/* Has it completed? */
+bool mmu_host_done(struct gpu *gpu, uint64_t number);
+
 /* Invalidate at once.  Context: gpu->lock held, sm_gate not; takes sm_gate exclusively. */
 void mmu_invalidate(struct gpu *gpu, const struct mmu_inval *inv);
 

@@ -49,6 +49,7 @@ struct mmu_request {
 	bool hub;
 	uint8_t gpc, client;
 	uint64_t due;		/* engine step */
+	uint64_t number;	/* in the order of arrival, from 1 on */
 };
 
 struct mmu {
@@ -56,6 +57,7 @@ struct mmu {
 	struct mmu_count *count;
 	struct mmu_request queue[MMU_QUEUE];
 	unsigned int head, queued;
+	uint64_t taken, completed;	/* requests, by number */
 	uint64_t rng;		/* of late completion */
 	uint32_t dma_epoch;	/* raised by each change of the DMA map */
 	uint64_t half_cleared;	/* accesses to PTEs that are sparse by V=0 and VOL=1 but hold an address */

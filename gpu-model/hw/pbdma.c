@@ -53,6 +53,7 @@ enum ramfc {
 	RAMFC_MEM_OP_C = 40 * 4,
 	RAMFC_METHOD0 = 48 * 4,
 	RAMFC_DATA0 = 49 * 4,
+	RAMFC_CONFIG = 61 * 4,
 	/* the model's own places, from here on unused by any public layout */
 	RAMFC_OWN_SUBCH = 64 * 4,				/* 8 words: classes of SET_OBJECT */
 	RAMFC_OWN_CE = RAMFC_OWN_SUBCH + FIFO_SUBCH * 4,	/* CE_STATE_WORDS words */
@@ -116,8 +117,9 @@ enum host_method {
 };
 
 /* NVC06F_MEM_OP_D_OPERATION */
-enum { MEM_OP_MEMBAR = 0x05, MEM_OP_TLB_INVALIDATE = 0x09, MEM_OP_L2_PEERMEM = 0x0d, MEM_OP_L2_SYSMEM = 0x0e,
-       MEM_OP_L2_CLEAN = 0x0f, MEM_OP_L2_FLUSH = 0x10 };
+enum { MEM_OP_MEMBAR = 0x05, MEM_OP_TLB_INVALIDATE = 0x09,
+       MEM_OP_TLB_INVALIDATE_TARGETED = 0x0a, MEM_OP_L2_PEERMEM = 0x0d, MEM_OP_L2_SYSMEM = 0x0e,
+       MEM_OP_L2_CLEAN = 0x0f, MEM_OP_L2_FLUSH = 0x10, MEM_OP_L2_WAIT_READS = 0x15 };
 
 /* NVC06F_SEMAPHORED_OPERATION */
 enum { SEM_ACQUIRE = 1, SEM_RELEASE = 2, SEM_ACQ_GEQ = 4, SEM_ACQ_AND = 8, SEM_REDUCTION = 16 };
@@ -128,6 +130,7 @@ enum { SEM_ACQUIRE = 1, SEM_RELEASE = 2, SEM_ACQ_GEQ = 4, SEM_ACQ_AND = 8, SEM_R
 #define SUBCH_GRCE 4u	/* dev_ram: the graphics runlist's copy subchannel */
 #define SUBCH_SW 5u	/* and up: software methods */
 
+#define CONFIG_AUTH_LEVEL BIT(8)
 #define GP_ENTRY_SIZE 8u
 #define VA40_END (1ull << 40)
 #define PBDMA_STEP_DWORDS 1024u
@@ -229,6 +232,7 @@ bool pbdma_load(struct gpu *gpu, unsigned int id, struct channel *ch)
 	ch->mem_op[0] = ramfc_get(fc, RAMFC_MEM_OP_A);
 	ch->mem_op[1] = ramfc_get(fc, RAMFC_MEM_OP_B);
 	ch->mem_op[2] = ramfc_get(fc, RAMFC_MEM_OP_C);
+	ch->privileged = ramfc_get(fc, RAMFC_CONFIG) & CONFIG_AUTH_LEVEL;
 	for (unsigned int i = 0; i < FIFO_SUBCH; i++)
 		ch->subch_class[i] = ramfc_get(fc, RAMFC_OWN_SUBCH + i * 4);
 	for (unsigned int i = 0; i < CE_STATE_WORDS; i++)
@@ -469,12 +473,21 @@ static enum offer pbdma_mem_op(struct gpu *gpu, unsigned int id, struct channel 
 	case MEM_OP_L2_SYSMEM:
 	case MEM_OP_L2_CLEAN:
 	case MEM_OP_L2_FLUSH:
+	case MEM_OP_L2_WAIT_READS:
 	case 6:		/* NV906F SOFT_FLUSH */
 		return OFFER_DONE;	/* there is no cache to flush */
 	case MEM_OP_TLB_INVALIDATE:
-		/* nouveau invalidates through 100cbc; by method it is privileged */
-		gpu_log(gpu, 0, "channel %u: TLB invalidate by method is not modelled", ch->id);
-		break;
+	case MEM_OP_TLB_INVALIDATE_TARGETED:
+		if (!ch->privileged)
+			break;
+		ch->mem_op[3] = ch->m_data;
+		if (!ch->mem_op_waits && !mmu_host_invalidate(gpu, ch->mem_op, &ch->mem_op_waits))
+			break;
+		/* Host waits until the request has completed */
+		if (!mmu_host_done(gpu, ch->mem_op_waits))
+			return OFFER_WAIT;
+		ch->mem_op_waits = 0;
+		return OFFER_DONE;
 	}
 	pbdma_raise(gpu, id, PBDMA_INTR_METHOD);
 	return OFFER_STOP;

@@ -327,8 +327,8 @@ static void cancelled(void **state)
 	gpu_run(h.gpu, 500);
 	assert_int_equal(hw_rd32(h.gpu, 0x002a80), 1);
 	assert_int_equal(hw_rd32(h.gpu, 0x409b00), 0x80000000u | (uint32_t)(c.s.inst >> 12));
-	assert_false(gr_cancel_targeted(h.gpu, false, 0, 0x0d));
-	assert_true(gr_cancel_targeted(h.gpu, false, 0, 0x01));
+	assert_false(gr_cancel(h.gpu, false, 0, 0x0d));
+	assert_true(gr_cancel(h.gpu, false, 0, 0x01));
 	gpu_run(h.gpu, 500);
 	assert_int_equal(reg(&c, 0x00259c), 1);
 	assert_int_equal(reg(&c, 0x002804), (uint32_t)FAULT_VA);
@@ -351,6 +351,42 @@ static void cancelled(void **state)
 		assert_int_equal(c_run(&d), STEP_IDLE);
 		assert_int_equal(c_data(&d, 0x40), 0xcafe);
 	}
+}
+
+/* A cancel tries once more: what has been mapped meanwhile goes on. */
+static void cancelled_too_late(void **state)
+{
+	uint64_t page = h_alloc(&h, 4096);
+
+	arm_fault_buffer();
+	parked_kernel(&c);
+	gpu_run(h.gpu, 500);
+	assert_int_equal(hw_rd32(h.gpu, 0x002a80), 1);
+	h_map(&h, &c.s, FAULT_VA, 12, AP_VRAM, page, 0);
+	h_invalidate(&h, NULL, 3u | 3u << 3 | 0x01u << 9);	/* gp100_vmm_fault_cancel() of T1_0 */
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	assert_int_equal(c_data(&c, 0), 1);
+	assert_int_equal(c_rd(&c, page + 0x10), 0xbeef);
+	assert_int_equal(h_count(&h, LEDGER_cancel), 0);
+	assert_int_equal(h_count(&h, LEDGER_fault_fatal), 0);
+	assert_int_equal(hw_rd32(h.gpu, 0x002a80), 1);
+}
+
+/* CANCEL_GLOBAL: whichever client waits. */
+static void cancelled_globally(void **state)
+{
+	arm_fault_buffer();
+	parked_kernel(&c);
+	gpu_run(h.gpu, 500);
+	h_invalidate(&h, NULL, 3u | 4u << 3);
+	gpu_run(h.gpu, 500);
+	assert_int_equal(h_count(&h, LEDGER_cancel), 1);
+	assert_int_equal(h_count(&h, LEDGER_fault_fatal), 1);
+	assert_int_equal(reg(&c, 0x002804), (uint32_t)FAULT_VA);
+	assert_int_equal(c_data(&c, 0), 0);
+	/* nobody waits: nothing is cancelled */
+	h_invalidate(&h, NULL, 3u | 4u << 3);
+	assert_int_equal(h_count(&h, LEDGER_cancel), 1);
 }
 
 /* A preempt of a channel parked on a fault stays pending until the replay. */
@@ -656,7 +692,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(classes), T(illegal_class), T(inline_to_memory), T(inline_fault), T(report_semaphores),
 		T(report_acquire_and_fault), T(constant_buffer), T(compute), T(qmd_refused), T(qmd_fault),
-		T(replayable_fault), T(fatal_without_replay), T(cancelled), T(preempt_parked),
+		T(replayable_fault), T(fatal_without_replay), T(cancelled), T(cancelled_too_late), T(cancelled_globally), T(preempt_parked),
 		T(switch_waits_for_replay), T(context_switch), T(time_slices), T(mp_exception), T(mp_exceptions),
 		T(mp_exception_masked), T(report_mask_of_a_context),
 		T(pause_holds_switches), T(golden_image), T(no_context_image),

@@ -303,6 +303,148 @@ static void refused(void **state)
 	illegal(BIT(15));
 }
 
+static void mem_op(uint32_t a, uint32_t b, uint32_t cc, uint32_t d)
+{
+	p_inc(&c, 0, 0x28, 4);
+	p(&c, a);
+	p(&c, b);
+	p(&c, cc);
+	p(&c, d);
+}
+
+#define MEM_OP_ONE 0u
+#define MEM_OP_ALL 1u
+#define MEM_OP_HUB 2u
+
+static void pages_are(uint64_t a, uint64_t b)
+{
+	struct mmu_xlat x;
+
+	assert_int_equal(mmu_translate(h.gpu, &c.s.sp, TLB_GPC, CLIENT_SM_TEX, 0x40000000, MMU_READ, &x), MMU_OK);
+	assert_int_equal(x.addr, a);
+	assert_int_equal(mmu_translate(h.gpu, &c.s.sp, TLB_GPC, CLIENT_SM_TEX, 0x40001000, MMU_READ, &x), MMU_OK);
+	assert_int_equal(x.addr, b);
+}
+
+/* Two pages that the TLB knows at @from, in the tables at @to. */
+static void pages_move(uint64_t from, uint64_t to)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		h_map(&h, &c.s, 0x40000000 + i * 4096, 12, AP_VRAM, from + i * 4096, 0);
+	}
+	h_invalidate(&h, NULL, 3);
+	ledger_reset(h.gpu->ledger);
+	pages_are(from, from + 4096);
+	for (unsigned int i = 0; i < 2; i++)
+		h_map(&h, &c.s, 0x40000000 + i * 4096, 12, AP_VRAM, to + i * 4096, 0);
+	pages_are(from, from + 4096);
+}
+
+static void privileged_start(void)
+{
+	c_wr(&c, c.s.inst + 0xf4, BIT(8));	/* NV_RAMFC_CONFIG: AUTH_LEVEL */
+}
+
+/* TLB invalidates by MEM_OP_D: of one space, of one page, of another space, of the hub's alone, of all. */
+static void host_invalidate(void **state)
+{
+	uint64_t x = h_alloc(&h, 8192), y = h_alloc(&h, 8192);
+	uint32_t lo = (uint32_t)c.s.pdb, hi = c.s.pdb >> 32;
+
+	privileged_start();
+	pages_move(x, y);
+	mem_op(0, 0, MEM_OP_ONE | lo, 9u << 27 | hi);
+	p_kick(&c);
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	pages_are(y, y + 4096);
+	assert_int_equal(h_count(&h, LEDGER_inval_pdb), 1);
+
+	pages_move(x, y);
+	mem_op(0x40001000, 0, MEM_OP_ONE | lo, 10u << 27 | hi);
+	p_kick(&c);
+	c_run(&c);
+	pages_are(x, y + 4096);
+
+	pages_move(x, y);
+	mem_op(0, 0, MEM_OP_ONE | (lo + 4096), 9u << 27 | hi);
+	p_kick(&c);
+	c_run(&c);
+	pages_are(x, x + 4096);
+	mem_op(0, 0, MEM_OP_ALL, 9u << 27);
+	p_kick(&c);
+	c_run(&c);
+	pages_are(y, y + 4096);
+	assert_int_equal(h_count(&h, LEDGER_inval_all), 1);
+
+	/* a replay goes with it, but not without the GPCs */
+	assert_int_equal(h_count(&h, LEDGER_replay), 0);
+	mem_op(0, 0, MEM_OP_ALL | MEM_OP_HUB | 1u << 2, 9u << 27);
+	p_kick(&c);
+	c_run(&c);
+	assert_int_equal(h_count(&h, LEDGER_replay), 0);
+	assert_int_equal(h_count(&h, LEDGER_inval_hub), 1);
+	mem_op(0, 0, MEM_OP_ALL | 1u << 2, 9u << 27);
+	p_kick(&c);
+	c_run(&c);
+	assert_int_equal(h_count(&h, LEDGER_replay), 1);
+	assert_int_equal(reg(&c, 0x040108), 0);
+	assert_int_equal(h_findings(&h), 0);
+	/* one page of all spaces, a cancel by address: no public text for Pascal */
+	mem_op(0x40001000, 0, MEM_OP_ALL, 10u << 27);
+	illegal(BIT(21));
+	mem_op(0, 0, MEM_OP_ONE | 5u << 2 | lo, 9u << 27 | hi);
+	illegal(BIT(21));
+}
+
+/* A channel without the privilege, as all of nouveau's are. */
+static void host_invalidate_refused(void **state)
+{
+	uint64_t x = h_alloc(&h, 8192), y = h_alloc(&h, 8192);
+
+	pages_move(x, y);
+	mem_op(0, 0, MEM_OP_ALL, 9u << 27);
+	illegal(BIT(21));
+	pages_are(x, x + 4096);
+	assert_int_equal(h_count(&h, LEDGER_inval_all), 0);
+}
+
+static void late(struct gpu_config *cfg)
+{
+	cfg->late_invalidate = true;
+}
+
+/* Host goes on when the request has completed, also when that takes a while and the channel is preempted meanwhile. */
+static void host_invalidate_waits(void **state)
+{
+	uint64_t x, y;
+	unsigned int steps = 0, waited = 0;
+
+	h_del(&h);
+	h_new(&h, late);
+	c_start(&h, &c, 3, 0);
+	x = h_alloc(&h, 8192);
+	y = h_alloc(&h, 8192);
+	privileged_start();
+	for (unsigned int round = 0; round < 8; round++) {
+		pages_move(x, y);
+		while (h.gpu->mmu->queued)
+			gpu_engine_step(h.gpu);
+		mem_op(0, 0, MEM_OP_ALL, 9u << 27);
+		p_sema(&c, 0, round + 1, SEM_REL4);
+		p_kick(&c);
+		for (steps = 0; c_data(&c, 0) != round + 1 && steps < 1000; steps++) {
+			assert_int_equal(h_count(&h, LEDGER_semaphore_release), 0);
+			if (steps == 3)
+				regw(&c, 0x002634, 1u << 24 | c.tsg);
+			gpu_engine_step(h.gpu);
+			waited += h.gpu->mmu->queued > 0;
+		}
+		assert_int_equal(h.gpu->mmu->queued, 0);
+		assert_int_equal(h_count(&h, LEDGER_inval_all), 1);
+	}
+	assert_true(waited > 20);
+}
+
 static void bad_put(void **state)
 {
 	p_sema(&c, 0, 1, SEM_REL4);
@@ -415,7 +557,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(semaphore_release), T(header_forms), T(end_of_segment_drops_the_rest), T(subdevice_mask),
 		T(sequence_across_segments), T(gpfifo_wraps), T(acquire_waits), T(acquire_geq_and),
-		T(acquire_time_out), T(reductions), T(nonstall_and_reference), T(software_method), T(refused),
+		T(acquire_time_out), T(reductions), T(nonstall_and_reference), T(software_method), T(refused), T(host_invalidate), T(host_invalidate_refused), T(host_invalidate_waits),
 		T(bad_put), T(bad_signature), T(push_buffer_fault), T(semaphore_fault), T(acquire_fault),
 		T(power_loss),
 	};
