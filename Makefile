@@ -28,24 +28,8 @@ check-full: ## check, and the long tests: full matrices, fuzzing, soaks
 check-debug: ## not there yet: the debug kernel comes with the driver
 	@echo 'check-debug: the debug kernel comes with the driver; nothing was tested' >&2; exit 1
 
-check-series: ## not there yet: the step-by-step check of the patch series comes with the driver
-	@echo 'check-series: the check of the patch series comes with the driver; nothing was tested' >&2; exit 1
-
-bench: ## the table of ratios and hardware-event counts
-	@if [ -x bench/run ]; then bench/run; else \
-		echo 'bench: there is no benchmark yet' >&2; exit 1; fi
-
-modules: ## nouveau.ko for Debian's kernel; DRIVER=ours (default) or upstream
-	@vm/modules "$(DRIVER)"
-
-model: ## the GPU model, build/gpu-model/gpu-model, and its stand-in firmware
-	@vm/tools -- $(MAKE) --no-print-directory -C gpu-model
-
-unit: ## the GPU model's unit tests
-	@vm/tools -- $(MAKE) --no-print-directory -C gpu-model check
-
-series: ## not there yet: the patch series comes with the driver
-	@echo 'series: the patch series comes with the driver' >&2; exit 1
+check-series: ## the patch series for the kernel, into build/series/
+	@vm/series
 
 clean: ## removes build/; the cache stays (see README.md)
 	rm -rf build
