@@ -25,10 +25,26 @@ check: ## builds and tests all, 60 minutes at most from nothing; ends with N pas
 check-full: ## check, and the long tests: full matrices, fuzzing, soaks
 	@vm/check --full
 
-check-debug: ## not there yet: the debug kernel comes with the driver
-	@echo 'check-debug: the debug kernel comes with the driver; nothing was tested' >&2; exit 1
+check-debug: ## the tests on kernels with KASAN, lockdep, kmemleak and more, and with KCSAN
+	@vm/check --debug
 
-check-series: ## the patch series for the kernel, into build/series/
+check-series: ## the patch series, step by step: builds, checkpatch, sparse, Kconfig, documents
+	@vm/check --series
+
+bench: ## the table of ratios and hardware-event counts
+	@if [ -x bench/run ]; then bench/run; else \
+		echo 'bench: there is no benchmark yet' >&2; exit 1; fi
+
+modules: ## nouveau.ko for Debian's kernel; DRIVER=ours (default) or upstream
+	@vm/modules "$(DRIVER)"
+
+model: ## the GPU model, build/gpu-model/gpu-model, and its stand-in firmware
+	@vm/tools -- $(MAKE) --no-print-directory -C gpu-model
+
+unit: ## the GPU model's unit tests
+	@vm/tools -- $(MAKE) --no-print-directory -C gpu-model check
+
+series: ## the patch series for the kernel, into build/series/
 	@vm/series
 
 clean: ## removes build/; the cache stays (see README.md)
