@@ -292,6 +292,7 @@ void pci_host_dma_unmap_all(struct gpu *gpu)
 	pthread_rwlock_wrlock(&gpu->sm_gate);
 	if (gpu->trace)
 		trace_event(gpu, "dma_unmap_all");
+	LEDGER_ADD(gpu, dma_unmap, dma_live(gpu->dma));
 	dma_unmap_all(gpu->dma);
 	mmu_dma_changed(gpu);
 	pthread_rwlock_unlock(&gpu->sm_gate);

@@ -893,6 +893,55 @@ static uint64_t value(const char *text, const char *key)
 	return v;
 }
 
+static uint64_t count(enum ledger_id id)
+{
+	return ledger_get(gpu->ledger, id);
+}
+
+/* Accesses of the host, each counted where it went, and DMA ranges. */
+static void test_ledger_accesses(void **state)
+{
+	uint64_t v = 0;
+	int fd = guest_memory(1 << 16);
+
+	for (int i = 0; i < 3; i++)
+		pci_host_read(gpu, PCI_REGION_BAR0, 0, &v, 4);
+	for (int i = 0; i < 2; i++)
+		pci_host_write(gpu, PCI_REGION_BAR0, 0x000140, &v, 4);
+	for (int i = 0; i < 5; i++)
+		pci_host_read(gpu, PCI_REGION_BAR0, 0x700000, &v, 4);
+	for (int i = 0; i < 4; i++)
+		pci_host_write(gpu, PCI_REGION_BAR0, 0x700000, &v, 4);
+	for (int i = 0; i < 6; i++)
+		pci_host_read(gpu, PCI_REGION_BAR1, 0x1000, &v, 8);
+	for (int i = 0; i < 7; i++)
+		pci_host_write(gpu, PCI_REGION_BAR1, 0x1000, &v, 8);
+	pci_host_read(gpu, PCI_REGION_BAR2, 0x1000, &v, 1);
+	pci_host_write(gpu, PCI_REGION_BAR2, 0x1000, &v, 2);
+	pci_host_write(gpu, PCI_REGION_BAR2, 0x1000, &v, 4);
+	/* by PRAMIN: a part of BAR0 */
+	assert_int_equal(count(LEDGER_mmio_read), 3 + 5);
+	assert_int_equal(count(LEDGER_mmio_write), 2 + 4);
+	assert_int_equal(count(LEDGER_pramin_read), 5);
+	assert_int_equal(count(LEDGER_pramin_write), 4);
+	assert_int_equal(count(LEDGER_bar1_read), 6);
+	assert_int_equal(count(LEDGER_bar1_write), 7);
+	assert_int_equal(count(LEDGER_bar2_read), 1);
+	assert_int_equal(count(LEDGER_bar2_write), 2);
+
+	for (uint64_t i = 0; i < 5; i++)
+		assert_int_equal(pci_host_dma_map(gpu, 0x10000 * i, 4096, fd, 0, true, true), 0);
+	assert_int_equal(pci_host_dma_unmap(gpu, 0, 4096), 0);
+	assert_int_equal(pci_host_dma_unmap(gpu, 0, 4096), -ENOENT);
+	pci_host_dma_unmap_all(gpu);
+	assert_int_equal(count(LEDGER_dma_map), 5);
+	assert_int_equal(count(LEDGER_dma_unmap), 5);
+	close(fd);
+	ledger_reset(gpu->ledger);
+	for (int i = 0; i < LEDGER_NR; i++)
+		assert_int_equal(count(i), 0);
+}
+
 static void test_ledger_json(void **state)
 {
 	char path[] = "/tmp/gpu-model-ledger-XXXXXX";
@@ -1076,6 +1125,7 @@ int main(void)
 		T(test_watch),
 		T(test_watch_random),
 		T(test_fault_storm),
+		T(test_ledger_accesses),
 		T(test_ledger_json),
 		T(test_control),
 		T(test_control_refuses),

@@ -514,6 +514,167 @@ static void time_slices(void **state)
 	assert_int_equal(c_data(&c, 4), 1);
 }
 
+/* Two processes' grids by turns: both get on, though neither ever runs out of work before its end. */
+static void slices_of_two_processes(void **state)
+{
+	enum { GRIDS = 40 };
+	struct chan *k[2] = { &c, &d };
+	uint32_t at[2] = { 0, 0 };
+	unsigned int turns = 0, last = 2;
+	struct code code;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		objects(k[i]);
+		store_kernel(&code, C_DATA + 0x40, 0xcafe + i);
+		for (uint32_t g = 1; g <= GRIDS; g++) {
+			grid_of(k[i], &code, 64, 1);
+			p_1(k[i], 1, 0x110, 0);
+			report(k[i], 1, C_DATA, g, 0x1000f010);
+		}
+		p_kick(k[i]);
+	}
+	for (unsigned int n = 0; n < 20000 && at[0] + at[1] < 2 * GRIDS; n++) {
+		gpu_run(h.gpu, 5);
+		usleep(50);
+		for (unsigned int i = 0; i < 2; i++) {
+			uint32_t now = c_data(k[i], 0);
+
+			if (now == at[i])
+				continue;
+			/* who runs is who 409b00 names */
+			turns += i != last;
+			last = i;
+			at[i] = now;
+		}
+	}
+	assert_int_equal(at[0], GRIDS);
+	assert_int_equal(at[1], GRIDS);
+	assert_in_range(turns, 3, 2 * GRIDS);
+	assert_in_range(h_count(&h, LEDGER_ctx_switch), 3, 4 * GRIDS);
+	assert_int_equal(h_count(&h, LEDGER_grid), 2 * GRIDS);
+	assert_int_equal(c_data(&c, 0x40), 0xcafe);
+	assert_int_equal(c_data(&d, 0x40), 0xcaff);
+	assert_int_equal(h_findings(&h), 0);
+}
+
+/* RED.ADD of @v at @va. */
+static void add_kernel(struct code *k, uint64_t va, uint32_t v)
+{
+	memset(k, 0, sizeof(*k));
+	mov32i(k, 0, (uint32_t)va);
+	mov32i(k, 1, va >> 32);
+	mov32i(k, 2, v);
+	emit(k, 0xebf9000000070000ull | 2);
+	finish(k);
+}
+
+/* Atomics on VRAM and on PCIe memory; a PTE that forbids them raises an atomic fault, once for a read-only page too. */
+static void atomics(void **state)
+{
+	static const struct {
+		uint64_t va;
+		enum mmu_fault_type type;
+		uint64_t flags;
+	} page[] = {
+		{ FAULT_VA, MMU_OK, 0 },				/* VRAM */
+		{ FAULT_VA + 0x1000, MMU_OK, 0 },			/* system memory */
+		{ FAULT_VA + 0x2000, MMU_FAULT_ATOMIC, PTE_ATOMIC_DISABLE },
+		{ FAULT_VA + 0x3000, MMU_FAULT_RO, PTE_RO },
+	};
+	uint64_t buf = arm_fault_buffer(), vram = h_alloc(&h, 4096);
+	unsigned int faults = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(page); i++)
+		h_map(&h, &c.s, page[i].va, 12, i ? AP_SYS_COH : AP_VRAM, i ? H_IOVA + i * 4096 : vram, page[i].flags);
+	objects(&c);
+	for (unsigned int i = 0; i < ARRAY_SIZE(page); i++) {
+		struct code code;
+
+		c_wr(&c, c.data, 0);
+		add_kernel(&code, page[i].va, 3);
+		grid_of(&c, &code, 2, 16);
+		p_1(&c, 1, 0x110, 0);
+		report(&c, 1, C_DATA, 1, 0x1000f010);
+		p_kick(&c);
+		gpu_run(h.gpu, 2000);
+		if (page[i].type != MMU_OK) {
+			uint32_t w = c_rd(&c, buf + faults * 32 + 0x1c);
+
+			assert_int_equal(c_data(&c, 0), 0);
+			assert_int_equal(hw_rd32(h.gpu, 0x002a80), ++faults);
+			assert_int_equal(w & 0x1f, page[i].type);
+			assert_int_equal(w >> 16 & 0xf, MMU_ATOMIC);
+			/* nothing was done; allowed, it goes on */
+			assert_int_equal(h.sys[i * 4096], 0);
+			h_map(&h, &c.s, page[i].va, 12, AP_SYS_COH, H_IOVA + i * 4096, 0);
+			replay();
+			gpu_run(h.gpu, 2000);
+		}
+		assert_int_equal(c_data(&c, 0), 1);
+		assert_int_equal(i ? h.sys[i * 4096] : h.gpu->vram[vram], 96);
+	}
+	assert_int_equal(h_count(&h, LEDGER_fault_atomic), 2);
+	assert_int_equal(h_count(&h, LEDGER_fault_fatal), 0);
+	assert_int_equal(h_findings(&h), 0);
+}
+
+/* What a grid executes is counted exactly: MOV32I three times, ST, EXIT. */
+static void instructions_counted(void **state)
+{
+	struct code code;
+
+	objects(&c);
+	store_kernel(&code, C_DATA + 0x40, 1);
+	grid_of(&c, &code, 7, 1);
+	p_kick(&c);
+	c_run(&c);
+	assert_int_equal(h_count(&h, LEDGER_warp_instruction), 7 * 5);
+	assert_int_equal(h_count(&h, LEDGER_cta), 7);
+}
+
+/* An engine that hangs: its grid does not end, a switch times out, the reset brings it back. */
+static void injected_hang(void **state)
+{
+	struct inject_arm arm = { .arg = 0 };
+	struct code code;
+
+	inject_arm(h.gpu, INJECT_engine_hang, &arm);
+	objects(&c);
+	store_kernel(&code, C_DATA + 0x40, 1);
+	grid(&c, &code);
+	p_1(&c, 1, 0x110, 0);
+	report(&c, 1, C_DATA, 1, 0x1000f010);
+	p_kick(&c);
+	gpu_run(h.gpu, 500);
+	assert_int_equal(c_data(&c, 0x40), 0);
+	assert_int_equal(c_data(&c, 0), 0);
+	assert_int_equal(inject_fired(h.gpu, INJECT_engine_hang), 1);
+	regw(&c, 0x002a0c, 0x80000001);
+	regw(&c, 0x002634, 1u << 24 | c.tsg);
+	for (int i = 0; i < 1000 && !(reg(&c, 0x002100) & BIT(8)); i++) {
+		usleep(100);
+		gpu_run(h.gpu, 10);
+	}
+	assert_int_equal(reg(&c, 0x00254c), 0x0a);
+	assert_int_equal(reg(&c, 0x002634) & BIT(20), BIT(20));
+	inject_disarm(h.gpu, INJECT_engine_hang);
+	/* recovery: the channel's state on the engine is lost, and the channel with it */
+	regw(&c, 0x002630, 1);
+	regw(&c, 0x800004 + c.id * 8, 0x800);
+	fifo_engine_reset(h.gpu, gr_engine(h.gpu));
+	c_runlist(&h, 0, &(struct chan *){ &d }, 1);
+	regw(&c, 0x002630, 0);
+	gpu_run(h.gpu, 100);
+	assert_int_equal(reg(&c, 0x002634) & BIT(20), 0);
+	assert_int_equal(c_data(&c, 0), 0);
+	objects(&d);
+	store_kernel(&code, C_DATA + 0x40, 2);
+	grid(&d, &code);
+	p_kick(&d);
+	run_slices();
+	assert_int_equal(c_data(&d, 0x40), 2);
+}
+
 /* An illegal instruction: the trap that nouveau decodes, then a switch times out. */
 static void mp_exception(void **state)
 {
@@ -693,7 +854,8 @@ int main(void)
 		T(classes), T(illegal_class), T(inline_to_memory), T(inline_fault), T(report_semaphores),
 		T(report_acquire_and_fault), T(constant_buffer), T(compute), T(qmd_refused), T(qmd_fault),
 		T(replayable_fault), T(fatal_without_replay), T(cancelled), T(cancelled_too_late), T(cancelled_globally), T(preempt_parked),
-		T(switch_waits_for_replay), T(context_switch), T(time_slices), T(mp_exception), T(mp_exceptions),
+		T(switch_waits_for_replay), T(context_switch), T(time_slices), T(slices_of_two_processes),
+		T(atomics), T(instructions_counted), T(injected_hang), T(mp_exception), T(mp_exceptions),
 		T(mp_exception_masked), T(report_mask_of_a_context),
 		T(pause_holds_switches), T(golden_image), T(no_context_image),
 	};

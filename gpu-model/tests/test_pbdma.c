@@ -20,6 +20,28 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* Methods that were carried out, each once: not headers, not what END_PB_SEGMENT drops. */
+static void methods_counted(void **state)
+{
+	for (unsigned int i = 0; i < 10; i++)
+		p_1(&c, 0, 0x08, i);
+	p(&c, 3u << 29 | 7 << 16 | 0x08 >> 2);
+	for (unsigned int i = 0; i < 7; i++)
+		p(&c, i);
+	p_imm(&c, 0, 0x08, 1);
+	p_segment(&c, 0);
+	p_sema(&c, 0, 1, SEM_REL4);
+	p(&c, 7u << 29);
+	p_1(&c, 0, 0x08, 0);
+	p_kick(&c);
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	assert_int_equal(c_data(&c, 0), 1);
+	assert_int_equal(h_count(&h, LEDGER_method), 10 + 7 + 1 + 4);
+	assert_int_equal(h_count(&h, LEDGER_gpfifo_entry), 2);
+	assert_int_equal(h_count(&h, LEDGER_doorbell), 1);
+	assert_int_equal(h_count(&h, LEDGER_semaphore_release), 1);
+}
+
 /* 906f SEMAPHORE release, one word and four words with a timestamp */
 static void semaphore_release(void **state)
 {
@@ -555,7 +577,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(semaphore_release), T(header_forms), T(end_of_segment_drops_the_rest), T(subdevice_mask),
+		T(methods_counted), T(semaphore_release), T(header_forms), T(end_of_segment_drops_the_rest), T(subdevice_mask),
 		T(sequence_across_segments), T(gpfifo_wraps), T(acquire_waits), T(acquire_geq_and),
 		T(acquire_time_out), T(reductions), T(nonstall_and_reference), T(software_method), T(refused), T(host_invalidate), T(host_invalidate_refused), T(host_invalidate_waits),
 		T(bad_put), T(bad_signature), T(push_buffer_fault), T(semaphore_fault), T(acquire_fault),

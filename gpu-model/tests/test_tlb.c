@@ -234,6 +234,8 @@ static void pte_only_is_enough(void **state)
 	/* the directories came from the TLB */
 	assert_int_equal(h_count(&h, LEDGER_pde_read), 4);
 	assert_int_equal(h_count(&h, LEDGER_pte_read), 2);
+	assert_int_equal(h_count(&h, LEDGER_tlb_miss), 2);
+	assert_int_equal(h_count(&h, LEDGER_tlb_hit), 0);
 }
 
 static void one_va(void **state)
