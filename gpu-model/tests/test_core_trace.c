@@ -4,25 +4,12 @@
  * GPU, takes the same engine steps, reads the same values and leaves the same
  * ledger; a trace that was tampered with is refused.
  */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "hw/block.h"
-#include "hw/mem.h"
+#include "chan_harness.h"
 #include "ledger/control.h"
-#include "ledger/ledger.h"
-#include "ledger/sanitizer.h"
 #include "ledger/trace.h"
-#include "pci/dma.h"
 #include "pci/pci.h"
 
 static void config(struct gpu_config *cfg)
@@ -96,6 +83,153 @@ static void session(struct gpu *gpu)
 	close(fd);
 }
 
+/*
+ * All engines: what chan_harness.h lays out in a GPU of its own goes to the recorded one as a host would put it
+ * there, by PRAMIN.  A grid that faults, is replayed late and goes on; a grid that is cancelled; a copy out of
+ * system memory; TLB invalidates that complete late, by the seed.
+ */
+static void poke(struct gpu *gpu, uint64_t at, uint32_t v)
+{
+	wr(gpu, 0, 0x001700, (uint32_t)(at >> 16));
+	wr(gpu, 0, 0x700000 + (at & 0xffff), v);
+}
+
+static uint32_t peek(struct gpu *gpu, uint64_t at)
+{
+	wr(gpu, 0, 0x001700, (uint32_t)(at >> 16));
+	return rd(gpu, 0, 0x700000 + (at & 0xffff));
+}
+
+static void wait_for(struct gpu *gpu, uint64_t at, uint32_t v)
+{
+	for (int i = 0; i < 20000 && peek(gpu, at) != v; i++)
+		usleep(300);
+	assert_int_equal(peek(gpu, at), v);
+}
+
+#define T_FAULT 0x7f0000000000ull
+#define T_SYS 0x40000000ull
+#define T_DST 0x40100000ull
+#define T_COPY 0x8000u
+
+static void engines(struct gpu *gpu)
+{
+	static struct harness h;
+	static struct chan gr, ce;
+	uint64_t buf, page, dst, pte;
+	struct code code;
+	uint8_t *guest;
+	int fd = memfd_create("guest", MFD_CLOEXEC);
+	uint32_t put;
+
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	guest = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(guest, MAP_FAILED);
+	for (uint32_t i = 0; i < 1 << 20; i++)
+		guest[i] = (uint8_t)(i * 7 + (i >> 9));
+
+	h_new(&h, NULL);
+	c_new(&h, &gr, 3, 0);
+	c_new(&h, &ce, 5, 1);
+	buf = h_alloc(&h, 0x2000);
+	page = h_alloc(&h, 4096);
+	dst = h_alloc(&h, T_COPY);
+	for (uint64_t o = 0; o < T_COPY; o += 4096) {
+		h_map(&h, &ce.s, T_SYS + o, 12, AP_SYS_COH, 0x100000 + o, 0);
+		h_map(&h, &ce.s, T_DST + o, 12, AP_VRAM, dst + o, 0);
+	}
+	pte = h_entry(&h, &gr.s, T_FAULT, 12);
+	objects(&gr);
+	for (uint32_t i = 0; i < 2; i++) {
+		store_kernel(&code, T_FAULT + 0x10 + i * 0x1000, 0xbeef);
+		grid_of(&gr, &code, 4, 2);
+		p_1(&gr, 1, 0x110, 0);
+		report(&gr, 1, C_DATA, i + 1, 0x1000f010);
+		p_segment(&gr, 0);
+		/* the second grid's code is put in place when the first is done */
+		if (!i)
+			memcpy(h.gpu->vram + gr.data + 0xa000, h.gpu->vram + gr.data + C_CODE, 0x200);
+	}
+	memcpy(h.gpu->vram + gr.data + 0xa200, h.gpu->vram + gr.data + C_CODE, 0x200);
+	memcpy(h.gpu->vram + gr.data + C_CODE, h.gpu->vram + gr.data + 0xa000, 0x200);
+	p_1(&ce, 4, 0, 0xc1b5);
+	p_inc(&ce, 4, 0x240, 3);
+	p(&ce, C_DATA >> 32);
+	p(&ce, (uint32_t)C_DATA);
+	p(&ce, 9);
+	p_inc(&ce, 4, 0x400, 8);
+	p(&ce, T_SYS >> 32);
+	p(&ce, (uint32_t)T_SYS);
+	p(&ce, T_DST >> 32);
+	p(&ce, (uint32_t)T_DST);
+	p(&ce, 0);
+	p(&ce, 0);
+	p(&ce, T_COPY);
+	p(&ce, 1);
+	p_1(&ce, 4, 0x300, 0x38e);
+	p_segment(&ce, 0);
+
+	/* what the driver would have written */
+	wr(gpu, 7, 4, 6);
+	assert_int_equal(pci_host_dma_map(gpu, 0x100000, 1 << 20, fd, 0, true, true), 0);
+	for (uint64_t at = MiB; at < h.next; at += 4)
+		if (c_rd(&gr, at))
+			poke(gpu, at, c_rd(&gr, at));
+	wr(gpu, 0, 0x002254, 0x10000000 | (uint32_t)(C_USERD_BAR1 >> 12));
+	wr(gpu, 0, 0x002140, 0xffffffff);
+	for (unsigned int i = 0; i < 2; i++)
+		wr(gpu, 0, 0x04010c + i * 0x2000, 0xfffffeff);
+	wr(gpu, 0, 0x002a78, 256);
+	wr(gpu, 0, 0x002a70, (uint32_t)buf | 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		struct chan *k = i ? &ce : &gr;
+		uint64_t list = h_alloc(&h, 4096);
+
+		wr(gpu, 0, 0x800000 + k->id * 8, 0x80000000u | (uint32_t)(k->s.inst >> 12));
+		wr(gpu, 0, 0x800004 + k->id * 8, 0x400);
+		poke(gpu, list, 1u << 26 | 128 << 18 | 3 << 14 | 0x2000 | k->tsg);
+		poke(gpu, list + 8, k->id);
+		poke(gpu, list + 12, (uint32_t)(k->s.inst >> 12));
+		wr(gpu, 0, 0x002270, (uint32_t)(list >> 12));
+		wr(gpu, 0, 0x002274, i << 20 | 2);
+		wr(gpu, 1, C_USERD_BAR1 + k->id * 0x200 + 0x8c, 1);
+	}
+
+	/* the first fault: mapped, and replayed in vain once more before that */
+	for (int i = 0; i < 20000 && rd(gpu, 0, 0x002a80) == 0; i++)
+		usleep(300);
+	put = rd(gpu, 0, 0x002a80);
+	assert_true(put > 0);
+	wr(gpu, 0, 0x002a7c, put);
+	wr(gpu, 0, 0x100cbc, 0x8000000b);
+	for (int i = 0; i < 20000 && rd(gpu, 0, 0x002a80) == put; i++)
+		usleep(300);
+	assert_int_not_equal(rd(gpu, 0, 0x002a80), put);
+	poke(gpu, pte, (uint32_t)h_pte(AP_VRAM, page, 0));
+	wr(gpu, 0, 0x002a7c, rd(gpu, 0, 0x002a80));
+	put = rd(gpu, 0, 0x002a80);
+	wr(gpu, 0, 0x100cbc, 0x8000000b);
+	wait_for(gpu, gr.data, 1);
+	assert_int_equal(peek(gpu, page + 0x10), 0xbeef);
+	wait_for(gpu, ce.data, 9);
+	for (uint32_t i = 0; i < T_COPY; i += 0x7fc)
+		assert_int_equal(peek(gpu, dst + i), *(uint32_t *)(guest + i));
+	/* the second grid stores where nothing is, and is cancelled */
+	for (uint64_t o = 0; o < 0x200; o += 4)
+		poke(gpu, gr.data + C_CODE + o, c_rd(&gr, gr.data + 0xa200 + o));
+	wr(gpu, 0, 0x100cbc, 0x80000003);
+	wr(gpu, 1, C_USERD_BAR1 + gr.id * 0x200 + 0x8c, gr.put);
+	for (int i = 0; i < 20000 && rd(gpu, 0, 0x002a80) == put; i++)
+		usleep(300);
+	wr(gpu, 0, 0x100cbc, 0x8000001b | 1 << 9);
+	for (int i = 0; i < 20000 && !rd(gpu, 0, 0x00259c); i++)
+		usleep(300);
+	assert_int_equal(rd(gpu, 0, 0x00259c), 1);
+	h_del(&h);
+	munmap(guest, 1 << 20);
+	close(fd);
+}
+
 struct outcome {
 	uint64_t step, v[LEDGER_NR], san;
 };
@@ -108,22 +242,28 @@ static void take(struct gpu *gpu, struct outcome *o)
 	o->san = san_count(gpu, SAN_watched_access);
 }
 
-static void record(const char *path, struct outcome *o)
+static void record_of(const char *path, struct outcome *o, void (*what)(struct gpu *gpu), bool late)
 {
 	struct gpu_config cfg;
 	struct gpu *gpu;
 
 	config(&cfg);
+	cfg.late_invalidate = late;
 	assert_int_equal(gpu_new(&cfg, &gpu), 0);
 	assert_int_equal(trace_record_new(gpu, path, &gpu->trace), 0);
 	assert_true(trace_recording(gpu));
 	rd(gpu, 7, 0);		/* an event before the first step */
 	assert_int_equal(gpu_start(gpu), 0);
-	session(gpu);
+	what(gpu);
 	gpu_stop(gpu);
 	trace_event(gpu, "end");
 	take(gpu, o);
 	gpu_del(&gpu);
+}
+
+static void record(const char *path, struct outcome *o)
+{
+	record_of(path, o, session, false);
 }
 
 static int replay(const char *path, struct outcome *o)
@@ -188,6 +328,32 @@ static void test_round_trip(void **state)
 	unlink(path);
 }
 
+static void test_engines(void **state)
+{
+	static const enum ledger_id happened[] = {
+		LEDGER_grid, LEDGER_cta, LEDGER_warp_instruction, LEDGER_fault_replayable, LEDGER_replay, LEDGER_cancel,
+		LEDGER_fault_fatal, LEDGER_ce_bytes_sys_to_vram, LEDGER_semaphore_release, LEDGER_doorbell,
+		LEDGER_gpfifo_entry, LEDGER_ctx_switch, LEDGER_inval_all, LEDGER_tlb_miss, LEDGER_channel_reset,
+	};
+	struct outcome a, b;
+	char path[64];
+
+	for (unsigned int late = 0; late < 2; late++) {
+		temp(path);
+		record_of(path, &a, engines, late);
+		for (unsigned int i = 0; i < ARRAY_SIZE(happened); i++)
+			assert_in_range(a.v[happened[i]], 1, UINT32_MAX);
+		assert_int_equal(a.v[LEDGER_ce_bytes_sys_to_vram], T_COPY);
+		assert_int_equal(replay(path, &b), 0);
+		for (int i = 0; i < LEDGER_NR; i++)
+			if (a.v[i] != b.v[i])
+				print_error("%s: %u recorded, %u replayed\n", ledger_name(i), (unsigned int)a.v[i],
+					    (unsigned int)b.v[i]);
+		assert_memory_equal(&a, &b, sizeof(a));
+		unlink(path);
+	}
+}
+
 /* Change the first line that contains @what: its last hex digit, or cut it to @what. */
 static int replay_changed(const char *text, const char *what, const char *with)
 {
@@ -249,6 +415,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_engines),
 		cmocka_unit_test(test_tampered),
 		cmocka_unit_test(test_not_a_trace),
 	};
