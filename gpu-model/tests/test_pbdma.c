@@ -520,6 +520,20 @@ static void push_buffer_fault(void **state)
 	assert_int_equal(c_data(&c, 0), 0);
 }
 
+/* The GPFIFO itself is not there. */
+static void gpfifo_fault(void **state)
+{
+	p_sema(&c, 0, 1, SEM_REL4);
+	p_segment(&c, 0);
+	h_set_pte(&h, &c.s, C_GPFIFO, 12, 0);
+	h_invalidate(&h, NULL, 3);
+	p_ring(&c);
+	c_run(&c);
+	expect_host_fault(C_GPFIFO, 0);
+	assert_int_equal(c_data(&c, 0), 0);
+	assert_int_equal(h_count(&h, LEDGER_fault_replayable), 0);
+}
+
 static void semaphore_fault(void **state)
 {
 	p_sema(&c, 0x10000000, 1, SEM_REL4);
@@ -580,7 +594,7 @@ int main(void)
 		T(methods_counted), T(semaphore_release), T(header_forms), T(end_of_segment_drops_the_rest), T(subdevice_mask),
 		T(sequence_across_segments), T(gpfifo_wraps), T(acquire_waits), T(acquire_geq_and),
 		T(acquire_time_out), T(reductions), T(nonstall_and_reference), T(software_method), T(refused), T(host_invalidate), T(host_invalidate_refused), T(host_invalidate_waits),
-		T(bad_put), T(bad_signature), T(push_buffer_fault), T(semaphore_fault), T(acquire_fault),
+		T(bad_put), T(bad_signature), T(push_buffer_fault), T(gpfifo_fault), T(semaphore_fault), T(acquire_fault),
 		T(power_loss),
 	};
 
