@@ -39,7 +39,8 @@ need_tree() {
 	local tree
 	tree=$(tree_path "$1")
 	if [[ ! -d $tree ]]; then
-		"$vm_dir/setup" "$1" >&2
+		# "set -e" does not reach into a command substitution
+		"$vm_dir/setup" "$1" >&2 || exit
 	fi
 	printf '%s\n' "$tree"
 }
