@@ -37,8 +37,12 @@ REPORT = re.compile(
     r"kmemleak: \d+ new suspected|UBSAN: |KASAN: |KFENCE: |DEBUG_LOCKS_WARN_ON|sleeping function called from|"
     r"list_(add|del) corruption|refcount_t: |Bad page state|Bad rss-counter state")
 # Reports after which the guest may not go on: the command gets this many seconds more.
-FATAL = re.compile(r"Kernel panic|\bBUG: |\bOops|general protection fault|soft lockup|hard LOCKUP")
+FATAL = re.compile(r"Kernel panic|\bBUG: (?!K[AC]SAN: )|\bOops|general protection fault|soft lockup|hard LOCKUP")
 FATAL_GRACE = 45
+
+# A data race is a report if one side of it is ours; elsewhere in the kernel there are many.
+RACE = re.compile(r"BUG: KCSAN: ")
+OUR_RACE = re.compile(r"\b(nouveau_svm_\w+|nvkm_vmm_(raw_)?pfn_\w+)")
 
 # The last line that guest-init sends to the kernel's log; the console may lag behind the command's status.
 LOG_END = "guest: the command ended"
@@ -95,10 +99,11 @@ def options(argv):
         epilog="exit status: COMMAND's own, or 70 the kernel's log holds a report, 71 sanitizer findings,\n"
                "72 the machine did not come up or went away, 73 nouveau did not bind, 124 time limit.")
     add = parser.add_argument
-    add("--driver", choices=("ours", "upstream", "debian"), default="ours",
+    add("--driver", choices=("ours", "upstream", "fixes", "debian"), default="ours",
         help="nouveau.ko: 7.3's code with our changes (default), the same kernel's own SVM code switched on, "
-             "Debian's binary")
-    add("--kernel", choices=("debian", "debug"), default="debian", help="debug comes with the driver")
+             "that with the fixes for backports, Debian's binary")
+    add("--kernel", choices=("debian", "debug", "kcsan"), default="debian",
+        help="debug: one with KASAN, lockdep, kmemleak and more; kcsan: one that looks for data races")
     add("--share", metavar="DIR", help="a directory of the host, at /mnt/share, writable")
     add("--ledger", metavar="FILE", help="the GPU model's counters as JSON (FILE.N for GPU N > 0)")
     add("--model", metavar="ARGS", action="append", default=[],
@@ -141,6 +146,7 @@ class Machine:
         self.top = env["NVSVM_TOP"]
         self.guest = env["NVSVM_GUEST"]
         self.modules = env.get("NVSVM_MODULES", "")
+        self.kernel = env.get("NVSVM_KERNEL", "")
         self.cache = env["NVSVM_CACHE"]
         with open("/etc/nouveau-svm-abi", encoding="ascii") as file:
             self.abi = file.read().strip()
@@ -201,13 +207,16 @@ class Machine:
         root = self.guest
         bind(root, root)
         modules = f"/usr/lib/modules/{self.abi}"
-        if self.modules:
+        if self.kernel:
+            bind(os.path.join(self.modules, "lib"), f"{root}/usr/lib/modules")
+        elif self.modules:
             # over the tools tree's own modules, in this name space only: updates/ and the indexes for it
             bind(os.path.join(self.modules, "updates"), f"{modules}/updates")
             for name in os.listdir(self.modules):
                 if name.startswith("modules.") and os.path.exists(f"{modules}/{name}"):
                     bind(os.path.join(self.modules, name), f"{modules}/{name}")
-        bind("/usr/lib/modules", f"{root}/usr/lib/modules", recursive=True)
+        if not self.kernel:
+            bind("/usr/lib/modules", f"{root}/usr/lib/modules", recursive=True)
         bind(self.top, f"{root}/mnt/src", recursive=True)
         bind(self.run_dir, f"{root}/mnt/run")
         firmware = os.path.join(self.top, "build", "firmware", "nvidia")
@@ -326,7 +335,11 @@ class Machine:
             append += shlex.split(words)
         for words in opts.qemu:
             argv += shlex.split(words)
-        argv += ["-kernel", f"/usr/lib/modules/{self.abi}/vmlinuz", "-append", " ".join(append)]
+        image = f"/usr/lib/modules/{self.abi}/vmlinuz"
+        if self.kernel:
+            image = os.path.join(self.kernel, "vmlinuz")
+            append += ["kasan_multi_shot", "page_poison=1", "init_on_alloc=0"]
+        argv += ["-kernel", image, "-append", " ".join(append)]
         with open(os.path.join(run, "qemu.cmd"), "w", encoding="utf-8") as file:
             file.write(shlex.join(argv) + "\n")
         return argv
@@ -446,6 +459,8 @@ class Machine:
         if LOG_END in line:
             self.log_complete = True
         if any(allowed.search(line) for allowed in self.opts.allow_log):
+            return
+        if RACE.search(line) and not OUR_RACE.search(line):
             return
         if REPORT.search(line) and not re.search(r"\bNOTE:|No errors detected", line):
             self.reports.append(line.strip())
@@ -602,9 +617,6 @@ def on_signal(number, _frame):
 
 def main():
     opts = options(sys.argv[1:])
-    if opts.kernel == "debug":
-        say("--kernel=debug comes with the driver; there is no debug kernel yet")
-        return STATUS_MACHINE
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, on_signal)
     machine = Machine(opts, os.environ)
