@@ -750,8 +750,8 @@ static void exception_stops_a_warp(void **state)
 	ctx_del(&c);
 }
 
-/* With OOR_ADDR not reported, lanes out of range read 0 and write nothing, those in range do. */
-static void out_of_range_ignored(void **state)
+/* Lanes out of range: an exception, or with OOR_ADDR not reported they read 0 and write nothing, others do. */
+static void out_of_range(void **state)
 {
 	static const uint64_t access[][2] = {
 	    /* store, load of 32 bits at [r8]: shared, local, generic in the windows of both */
@@ -761,8 +761,10 @@ static void out_of_range_ignored(void **state)
 	    {0xa800000000070000ull | 9 | 8 << 8, 0x8800000000070000ull | 10 | 8 << 8},
 	};
 
-	for (size_t j = 0; j < 4; j++) {
+	for (size_t k = 0; k < 8; k++) {
 		struct prog p = { .n = 0 };
+		struct sm_event ev[4];
+		size_t j = k / 2;
 		struct ctx c;
 
 		prologue(&p, 32, 2, OUT);
@@ -778,8 +780,16 @@ static void out_of_range_ignored(void **state)
 		run(&p, &c, 32);
 		c.l.shared_size = 256;
 		c.l.local_low = 256;
-		c.l.ignore_oor = true;
+		c.l.ignore_oor = k % 2;
 		ctx_launch(&c, &p);
+		if (!c.l.ignore_oor) {
+			assert_int_equal(plain_run(c.sm, ev, 4), 1);
+			assert_int_equal(ev[0].type, SM_EVENT_EXCEPTION);
+			assert_int_equal(ev[0].error, SM_ERR_OOR_ADDR);
+			assert_true(ev[0].word == access[j][0]);
+			ctx_del(&c);
+			continue;
+		}
 		ctx_done(&c);
 		for (uint32_t t = 0; t < 32; t++)
 			assert_int_equal(((uint32_t *)at(c.p, OUT))[t], t < 16 ? t + 7 : 0);
@@ -1349,7 +1359,7 @@ int main(void)
 	    cmocka_unit_test(kill_parked_and_running),
 	    cmocka_unit_test(exceptions),
 	    cmocka_unit_test(exception_stops_a_warp),
-	    cmocka_unit_test(out_of_range_ignored),
+	    cmocka_unit_test(out_of_range),
 	    cmocka_unit_test(too_big),
 	    cmocka_unit_test(if_else),
 	    cmocka_unit_test(loops),

@@ -438,6 +438,7 @@ int nv_kernel_load(struct nv_chan *chan, const struct sm6x *prog, struct nv_kern
 		return -ENOSPC;
 	kernel->offset = chan->code_used;
 	kernel->regs = 32;
+	kernel->shared = 0;
 	memcpy((char *)chan->code.map + chan->code_used, prog->word, sm6x_size(prog));
 	chan->code_used += size;
 	return 0;
@@ -478,6 +479,7 @@ int nv_launch(struct nv_chan *chan, const struct nv_kernel *kernel, uint32_t cta
 	qmd_set(qmd, 415, 384, ctas);			/* CTA_RASTER_WIDTH, HEIGHT, DEPTH */
 	qmd_set(qmd, 431, 416, 1);
 	qmd_set(qmd, 463, 448, 1);
+	qmd_set(qmd, 561, 544, kernel->shared);		/* SHARED_MEMORY_SIZE */
 	qmd_set(qmd, 579, 576, 1);			/* QMD_VERSION, QMD_MAJOR_VERSION */
 	qmd_set(qmd, 583, 580, 2);
 	qmd_set(qmd, 607, 592, threads);		/* CTA_THREAD_DIMENSION0..2 */

@@ -106,6 +106,8 @@ struct nv_kernel {
 	uint32_t offset;
 	/** @regs: registers a thread */
 	uint32_t regs;
+	/** @shared: bytes of shared memory a CTA; nv_kernel_load() sets 0 */
+	uint32_t shared;
 };
 
 /**
