@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* What the SVM tests have in common; svm_test.h has the interface. */
+#include <dirent.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "gpu_model.h"
 #include "svm_test.h"
@@ -15,6 +24,7 @@
 /* /proc/PID/pagemap and /proc/kpageflags: Documentation/admin-guide/mm/pagemap.rst */
 #define PM_PRESENT (1ull << 63)
 #define PM_SWAP (1ull << 62)
+#define PM_SWAP_TYPE 0x1full
 #define PM_PFN ((1ull << 55) - 1)
 #define KPF_THP (1ull << 22)
 
@@ -23,13 +33,12 @@ static void load(struct svm *svm, struct nv_kernel *kernel, const struct sm6x *p
 	igt_assert_eq(nv_kernel_load(&svm->chan, prog, kernel), 0);
 }
 
-void svm_open(struct svm *svm)
+static void open_fd(struct svm *svm, int fd)
 {
 	struct sm6x p;
-	int fd, err;
+	int err;
 
 	memset(svm, 0, sizeof(*svm));
-	fd = drm_open_driver_render(DRIVER_ANY);
 	igt_require_nouveau(fd);
 	igt_assert_eq(nv_dev_init(&svm->dev, fd), 0);
 	err = nv_svm_init(&svm->dev);
@@ -57,6 +66,22 @@ void svm_open(struct svm *svm)
 	load(svm, &svm->walk_page, &p);
 	nv_asm_chase(&p);
 	load(svm, &svm->chase, &p);
+}
+
+void svm_open(struct svm *svm)
+{
+	open_fd(svm, drm_open_driver_render(DRIVER_ANY));
+}
+
+void svm_open_on(struct svm *svm, int index)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/dri/renderD%d", 128 + index);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	igt_require_f(fd >= 0, "there is no GPU %d\n", index);
+	open_fd(svm, fd);
 }
 
 void svm_close(struct svm *svm)
@@ -227,22 +252,37 @@ static uint64_t pagemap(const void *addr)
 	return read_u64("/proc/self/pagemap", (uintptr_t)addr / SZ_4K);
 }
 
-enum page_place svm_page_place(const void *addr)
+static enum page_place place_of(uint64_t e)
 {
-	uint64_t e = pagemap(addr);
-
 	if (e & PM_PRESENT)
 		return PAGE_IN_RAM;
-	/* The guest has no swap: an entry that is not present is a device-private page. */
-	return e & PM_SWAP ? PAGE_IN_VRAM : PAGE_NOWHERE;
+	if (!(e & PM_SWAP))
+		return PAGE_NOWHERE;
+	/* Bits 0 to 4: swap areas count from 0, device-private pages have one of the last numbers. */
+	return (e & PM_SWAP_TYPE) < 8 ? PAGE_SWAPPED : PAGE_IN_VRAM;
+}
+
+enum page_place svm_page_place(const void *addr)
+{
+	return place_of(pagemap(addr));
 }
 
 size_t svm_count_pages(const void *addr, size_t len, enum page_place place)
 {
-	size_t i, n = 0;
+	uint64_t e[512];
+	size_t n = 0, done, i;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 
-	for (i = 0; i < len; i += SZ_4K)
-		n += svm_page_place((const char *)addr + i) == place;
+	igt_assert_fd(fd);
+	for (done = 0; done < len / SZ_4K; done += i) {
+		size_t want = len / SZ_4K - done < ARRAY_SIZE(e) ? len / SZ_4K - done : ARRAY_SIZE(e);
+		off_t at = (off_t)(((uintptr_t)addr / SZ_4K + done) * sizeof(e[0]));
+
+		igt_assert_eq((int)pread(fd, e, want * sizeof(e[0]), at), (int)(want * sizeof(e[0])));
+		for (i = 0; i < want; i++)
+			n += place_of(e[i]) == place;
+	}
+	close(fd);
 	return n;
 }
 
@@ -302,4 +342,221 @@ uint64_t svm_ledger(const char *name)
 	igt_assert(counters);
 	igt_assert_f(gpu_model_field(counters, name, &v), "the ledger has no counter \"%s\"\n", name);
 	return v;
+}
+
+/* --- the driver's own view --- */
+
+static FILE *driver_open(void)
+{
+	const char *dir = "/sys/kernel/debug/dri";
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	FILE *f = NULL;
+
+	while (!f && d && (e = readdir(d))) {
+		char path[512];
+
+		snprintf(path, sizeof(path), "%s/%s/svm", dir, e->d_name);
+		f = fopen(path, "re");
+	}
+	if (d)
+		closedir(d);
+	return f;
+}
+
+bool svm_driver_counter(const char *name, uint64_t *value)
+{
+	char line[256], key[64];
+	FILE *f = driver_open();
+	bool found = false;
+	uint64_t v;
+
+	while (!found && f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %" SCNu64, key, &v) == 2 && !strcmp(key, name)) {
+			*value = v;
+			found = true;
+		}
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+int svm_fault_record(const void *addr)
+{
+	uint64_t page = (uintptr_t)addr & ~(SZ_4K - 1), at;
+	FILE *f = driver_open();
+	unsigned int access, reason;
+	int error, found = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, " fault %" SCNx64 " access %u reason %u error %d", &at, &access, &reason, &error) ==
+			    4 && at == page)
+			found = error;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* --- the model's events --- */
+
+void svm_inject(const struct gpu_model_inject *inj)
+{
+	struct gpu_model *m = gpu_model_open(0);
+
+	igt_require_f(m, "injection needs the emulated GPU\n");
+	igt_assert_eq(gpu_model_inject(m, inj), 0);
+	gpu_model_close(m);
+}
+
+uint64_t svm_injected(const char *point)
+{
+	struct gpu_model *m = gpu_model_open(0);
+	uint64_t n;
+
+	igt_require_f(m, "injection needs the emulated GPU\n");
+	n = gpu_model_injected(m, point);
+	gpu_model_disarm(m, NULL);
+	gpu_model_close(m);
+	return n;
+}
+
+/* --- pressure --- */
+
+uint64_t svm_vram_size(struct svm *svm)
+{
+	uint64_t v = 0;
+
+	igt_assert_eq(nv_getparam(&svm->dev, NOUVEAU_GETPARAM_FB_SIZE, &v), 0);
+	return v;
+}
+
+void svm_vram_fill(struct svm *svm, struct svm_vram *fill)
+{
+	const uint64_t size = 8 * SZ_1M;
+	uint32_t max = (uint32_t)(svm_vram_size(svm) / size) + 4;
+
+	fill->bo = calloc(max, sizeof(*fill->bo));
+	igt_assert(fill->bo);
+	/* A buffer that finds no room makes TTM move others out: the last ones fill what is left. */
+	for (fill->nr = 0; fill->nr < max; fill->nr++)
+		if (nv_bo_new(&svm->dev, size, NOUVEAU_GEM_DOMAIN_VRAM, &fill->bo[fill->nr]))
+			break;
+	igt_assert_lte((int)max / 2, (int)fill->nr);
+}
+
+void svm_vram_release(struct svm_vram *fill)
+{
+	while (fill->nr)
+		nv_bo_del(&fill->bo[--fill->nr]);
+	free(fill->bo);
+	fill->bo = NULL;
+}
+
+int svm_pin(void *addr, size_t len)
+{
+	struct io_uring_params params = { 0 };
+	struct iovec iov = { .iov_base = addr, .iov_len = len };
+	int fd = (int)syscall(__NR_io_uring_setup, 1, &params);
+
+	igt_require_f(fd >= 0, "io_uring: %s\n", strerror(errno));
+	igt_assert_f(syscall(__NR_io_uring_register, fd, IORING_REGISTER_BUFFERS, &iov, 1) == 0,
+		     "io_uring fixed buffer: %s\n", strerror(errno));
+	return fd;
+}
+
+void svm_slow_begin(struct svm_slow *slow, void *addr, size_t len)
+{
+	struct uffdio_register reg = { .range = { (uintptr_t)addr, len }, .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_api api = { .api = UFFD_API };
+
+	slow->addr = addr;
+	slow->len = len;
+	slow->fd = (int)syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	igt_require_f(slow->fd >= 0, "userfaultfd: %s\n", strerror(errno));
+	igt_assert_eq(ioctl(slow->fd, UFFDIO_API, &api), 0);
+	igt_assert_eq(ioctl(slow->fd, UFFDIO_REGISTER, &reg), 0);
+}
+
+bool svm_slow_hit(struct svm_slow *slow, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = slow->fd, .events = POLLIN };
+
+	return poll(&pfd, 1, timeout_ms) == 1;
+}
+
+void svm_slow_end(struct svm_slow *slow, uint32_t first)
+{
+	uint32_t *page = aligned_alloc(SZ_4K, SZ_4K);
+	size_t i;
+
+	igt_assert(page);
+	memset(page, 0, SZ_4K);
+	for (i = 0; i < slow->len / SZ_4K; i++) {
+		struct uffdio_copy copy = { .dst = (uintptr_t)slow->addr + i * SZ_4K, .src = (uintptr_t)page,
+					    .len = SZ_4K };
+
+		page[0] = first + (uint32_t)i;
+		igt_assert_eq(ioctl(slow->fd, UFFDIO_COPY, &copy), 0);
+	}
+	free(page);
+	close(slow->fd);
+}
+
+static bool write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = write(fd, text, strlen(text));
+	close(fd);
+	return n == (ssize_t)strlen(text);
+}
+
+void svm_swap_on(size_t size)
+{
+	char text[32];
+
+	igt_require_f(system("modprobe -q zram num_devices=1") == 0, "the kernel has no zram\n");
+	/* Whoever used it last may have left it set up. */
+	swapoff("/dev/zram0");
+	write_text("/sys/block/zram0/reset", "1");
+	snprintf(text, sizeof(text), "%zu", size);
+	igt_assert(write_text("/sys/block/zram0/disksize", text));
+	igt_assert_eq(system("mkswap /dev/zram0 >/dev/null 2>&1"), 0);
+	igt_assert_eq(swapon("/dev/zram0", 0), 0);
+}
+
+void svm_swap_off(void)
+{
+	igt_assert_eq(swapoff("/dev/zram0"), 0);
+	igt_assert(write_text("/sys/block/zram0/reset", "1"));
+}
+
+#define CGROUPS "/run/nvsvm-cgroup"
+#define CGROUP CGROUPS "/test"
+
+void svm_cgroup_enter(size_t max)
+{
+	char text[32];
+
+	if (access(CGROUPS "/cgroup.procs", F_OK)) {
+		mkdir(CGROUPS, 0755);
+		igt_assert_eq(system("mount -t cgroup2 none " CGROUPS), 0);
+	}
+	igt_assert(write_text(CGROUPS "/cgroup.subtree_control", "+memory"));
+	if (mkdir(CGROUP, 0755))
+		igt_assert_eq(errno, EEXIST);
+	snprintf(text, sizeof(text), "%zu", max);
+	igt_assert(write_text(CGROUP "/memory.max", text));
+	igt_assert(write_text(CGROUP "/cgroup.procs", "0"));
+}
+
+void svm_cgroup_leave(void)
+{
+	igt_assert(write_text(CGROUPS "/cgroup.procs", "0"));
+	rmdir(CGROUP);
 }

@@ -31,6 +31,8 @@ struct svm {
 };
 
 void svm_open(struct svm *svm);
+/** svm_open_on() - on GPU @index of the machine; skips when there is none. */
+void svm_open_on(struct svm *svm, int index);
 void svm_close(struct svm *svm);
 
 /** svm_gpu_read() - word at @addr, as the GPU sees it. */
@@ -63,7 +65,7 @@ enum page_kind { PAGES_4K, PAGES_THP };
 void *svm_alloc(size_t len, enum page_kind kind);
 void svm_free(void *addr, size_t len);
 
-enum page_place { PAGE_NOWHERE, PAGE_IN_RAM, PAGE_IN_VRAM };
+enum page_place { PAGE_NOWHERE, PAGE_IN_RAM, PAGE_IN_VRAM, PAGE_SWAPPED };
 
 /** svm_page_place() - where the page at @addr lives, by /proc/self/pagemap. */
 enum page_place svm_page_place(const void *addr);
@@ -80,5 +82,62 @@ void svm_ledger_start(void);
 void svm_ledger_stop(void);
 /** svm_ledger() - a counter between start and stop. */
 uint64_t svm_ledger(const char *name);
+
+/* --- the driver's own view; Linux 7.3's code has none --- */
+
+/** svm_driver_counter() - a line of debugfs.  Return: false when there is none of this name. */
+bool svm_driver_counter(const char *name, uint64_t *value);
+/** svm_fault_record() - what the driver recorded of the cancelled fault at @addr.  Return: its error, 0: nothing. */
+int svm_fault_record(const void *addr);
+
+/* --- the model's events --- */
+
+struct gpu_model_inject;
+/** svm_inject() - arm an injection point of the model; skips without one. */
+void svm_inject(const struct gpu_model_inject *inj);
+/** svm_injected() - how often @point fired since the model started; disarms all. */
+uint64_t svm_injected(const char *point);
+
+/* --- pressure --- */
+
+/** struct svm_vram - buffers that fill VRAM */
+struct svm_vram {
+	/** @bo: the buffers, @nr: how many */
+	struct nv_bo *bo;
+	uint32_t nr;
+};
+
+/** svm_vram_size() - bytes of VRAM, of the whole card. */
+uint64_t svm_vram_size(struct svm *svm);
+/** svm_vram_fill() - take all VRAM with buffers; what else is there has to go. */
+void svm_vram_fill(struct svm *svm, struct svm_vram *fill);
+void svm_vram_release(struct svm_vram *fill);
+
+/** svm_pin() - pin pages for long, as a fixed buffer of io_uring.  Return: close it to end that. */
+int svm_pin(void *addr, size_t len);
+
+/** struct svm_slow - missing memory: who touches it waits until somebody supplies it (userfaultfd) */
+struct svm_slow {
+	/** @fd: of userfaultfd, @addr: the memory, @len: bytes */
+	int fd;
+	char *addr;
+	size_t len;
+};
+
+/** svm_slow_begin() - from now on who touches [addr, addr + len) waits; it must be missing. */
+void svm_slow_begin(struct svm_slow *slow, void *addr, size_t len);
+/** svm_slow_hit() - Return: true as soon as somebody waits, false after @timeout_ms. */
+bool svm_slow_hit(struct svm_slow *slow, int timeout_ms);
+/** svm_slow_end() - the first word of page i is @first + i; who waits goes on. */
+void svm_slow_end(struct svm_slow *slow, uint32_t first);
+
+/** svm_swap_on() - swap to compressed memory (zram) of @size; skips when the kernel has none. */
+void svm_swap_on(size_t size);
+void svm_swap_off(void);
+
+/** svm_cgroup_enter() - this process goes into a new memory cgroup that may hold @max bytes of RAM. */
+void svm_cgroup_enter(size_t max);
+/** svm_cgroup_leave() - back to the root, and the cgroup is removed. */
+void svm_cgroup_leave(void);
 
 #endif

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: nouveau svm fault
+ * Category: Core
+ * Mega feature: SVM
+ * Sub-category: shared virtual memory
+ * Functionality: faults that cannot be resolved, and atomics
+ * Description: what the GPU may not have kills its channel, with a reason recorded, and nobody else's
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "igt.h"
+#include "gpu_model.h"
+#include "svm_test.h"
+
+IGT_TEST_DESCRIPTION("What the GPU may not have kills its channel, with a reason recorded, and nobody else's.");
+
+#define NR (SZ_2M / SZ_4K)
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
+#endif
+
+/* The access kills the channel of @bad, is recorded with @error, and leaves @good alone. */
+static void expect_killed(struct svm *bad, struct svm *good, const struct nv_kernel *kernel, void *at, int error)
+{
+	bool writes = kernel != &bad->read;
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	uint64_t any;
+	int record;
+
+	svm_cpu_write_pages(p, 8, 0x10);
+	svm_gpu_check_pages(good, p, 8, 0x10);
+	igt_assert_eq(svm_gpu_try(bad, kernel, writes ? (uintptr_t)at : bad->out.va, writes ? 0 : (uintptr_t)at, 1),
+		      -ENODEV);
+	igt_assert(!nv_chan_alive(&bad->chan));
+	igt_assert(nv_chan_alive(&good->chan));
+	svm_gpu_write_pages(good, p, 8, 0x20);
+	svm_cpu_check_pages(p, 8, 0x20, false);
+	svm_free(p, SZ_2M);
+	/* Linux 7.3's own code records nothing. */
+	if (svm_driver_counter("cancels", &any)) {
+		record = svm_fault_record(at);
+		igt_assert_f(record == error, "recorded error %d, expected %d\n", record, error);
+	}
+}
+
+static void *map_kind(const char *kind, int *fd)
+{
+	const char *nr = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+	bool hugetlb = !strcmp(kind, "hugetlb"), file = !strcmp(kind, "file");
+	char *p;
+
+	*fd = -1;
+	if (hugetlb) {
+		int h = open(nr, O_WRONLY | O_CLOEXEC);
+
+		igt_assert_fd(h);
+		igt_assert_eq((int)write(h, "4", 1), 1);
+		close(h);
+	}
+	if (file) {
+		char name[] = "/tmp/nvsvm.XXXXXX";
+
+		*fd = mkstemp(name);
+		igt_assert_fd(*fd);
+		unlink(name);
+		igt_assert_eq(ftruncate(*fd, SZ_2M), 0);
+	}
+	p = mmap(NULL, SZ_2M, PROT_READ | PROT_WRITE,
+		 (hugetlb || !strcmp(kind, "read-only") ? MAP_PRIVATE : MAP_SHARED) | (file ? 0 : MAP_ANONYMOUS) |
+			 (hugetlb ? MAP_HUGETLB : 0), *fd, 0);
+	igt_assert_f(p != MAP_FAILED, "mmap: %s\n", strerror(errno));
+	svm_cpu_write_pages(p, NR, 0x100);
+	if (!strcmp(kind, "read-only"))
+		igt_assert_eq(mprotect(p, SZ_2M, PROT_READ), 0);
+	return p;
+}
+
+/**
+ * SUBTEST: atomic-%s
+ * Description: an atomic on %arg[1] memory cannot be: its fault is cancelled and the reason recorded
+ *
+ * arg[1]:
+ *
+ * @file: a file's
+ * @shmem: shared anonymous
+ * @hugetlb: hugetlbfs's
+ * @read-only: read-only
+ */
+static void test_atomic_refused(struct svm *bad, struct svm *good, const char *kind)
+{
+	int fd;
+	char *p = map_kind(kind, &fd);
+
+	/* What is mapped already makes no difference. */
+	svm_gpu_check_pages(bad, p, 8, 0x100);
+	expect_killed(bad, good, &bad->add, p + 3 * SZ_4K, -EACCES);
+	svm_cpu_check_pages(p, NR, 0x100, true);
+	munmap(p, SZ_2M);
+	if (fd >= 0)
+		close(fd);
+	if (!strcmp(kind, "hugetlb")) {
+		int h = open("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", O_WRONLY | O_CLOEXEC);
+
+		igt_assert_eq((int)write(h, "0", 1), 1);
+		close(h);
+	}
+}
+
+/**
+ * SUBTEST: %s-nothing
+ * Description: the GPU %arg[1] where nothing is mapped
+ *
+ * arg[1]:
+ *
+ * @read: reads
+ * @write: writes
+ * @atomic: adds
+ */
+static void test_nothing(struct svm *bad, struct svm *good, const struct nv_kernel *kernel)
+{
+	char *p = mmap(NULL, SZ_2M, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	igt_assert(p != MAP_FAILED);
+	munmap(p, SZ_2M);
+	expect_killed(bad, good, kernel, p + SZ_1M, -EFAULT);
+}
+
+/**
+ * SUBTEST: prot-none
+ * Description: a read of memory without any right
+ */
+static void test_prot_none(struct svm *bad, struct svm *good)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+
+	svm_cpu_write_pages(p, NR, 0x200);
+	svm_gpu_check_pages(bad, p, 16, 0x200);
+	igt_assert_eq(mprotect(p, SZ_2M, PROT_NONE), 0);
+	expect_killed(bad, good, &bad->read, p + 5 * SZ_4K, -EACCES);
+	igt_assert_eq(mprotect(p, SZ_2M, PROT_READ | PROT_WRITE), 0);
+	svm_cpu_check_pages(p, NR, 0x200, true);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: beyond-file
+ * Description: a file becomes shorter than its mapping: what is left can be used, what is beyond cannot
+ */
+static void test_beyond_file(struct svm *bad, struct svm *good)
+{
+	int fd;
+	char *p = map_kind("file", &fd);
+
+	svm_gpu_check_pages(bad, p, NR, 0x100);
+	igt_assert_eq(ftruncate(fd, SZ_64K), 0);
+	svm_gpu_check_pages(bad, p, 16, 0x100);
+	expect_killed(bad, good, &bad->read, p + SZ_64K + SZ_4K, -EFAULT);
+	munmap(p, SZ_2M);
+	close(fd);
+}
+
+/**
+ * SUBTEST: guard-page
+ * Description: a guard page (MADV_GUARD_INSTALL) in memory that the GPU works on stops it too
+ */
+static void test_guard(struct svm *bad, struct svm *good)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+
+	svm_cpu_write_pages(p, NR, 0x300);
+	svm_gpu_check_pages(bad, p, NR, 0x300);
+	igt_require_f(madvise(p + 20 * SZ_4K, SZ_4K, MADV_GUARD_INSTALL) == 0, "MADV_GUARD_INSTALL: %s\n",
+		      strerror(errno));
+	svm_gpu_check_pages(bad, p, 16, 0x300);
+	expect_killed(bad, good, &bad->write, p + 20 * SZ_4K, -EFAULT);
+	igt_assert_eq(madvise(p + 20 * SZ_4K, SZ_4K, MADV_GUARD_REMOVE), 0);
+	svm_cpu_check_pages(p, 16, 0x300, true);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: address-%s
+ * Description: an address that no process has (%arg[1])
+ *
+ * arg[1]:
+ *
+ * @zero: 0
+ * @top: the last page of user space and beyond
+ * @kernel: one of the kernel's
+ */
+static void test_address(struct svm *bad, struct svm *good, uint64_t addr)
+{
+	expect_killed(bad, good, &bad->read, (void *)(uintptr_t)addr, -EFAULT);
+}
+
+/**
+ * SUBTEST: many-at-once
+ * Description: 512 threads at once touch a block with a page in it that they must not touch
+ */
+static void test_many(struct svm *bad, struct svm *good)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	const struct nv_args args = { .dst = bad->out.va, .src = (uintptr_t)p };
+
+	svm_cpu_write_pages(p, NR, 0x400);
+	igt_assert_eq(mprotect(p + 333 * SZ_4K, SZ_4K, PROT_NONE), 0);
+	svm_gpu_check_pages(good, p, 256, 0x400);
+	nv_use(&bad->chan, &bad->out);
+	igt_assert_eq(nv_run(&bad->chan, &bad->read_page, NR / NV_THREADS, NV_THREADS, &args, sizeof(args)), -ENODEV);
+	svm_gpu_write_pages(good, p, 256, 0x500);
+	svm_cpu_check_pages(p, 256, 0x500, false);
+	igt_assert_eq(mprotect(p + 333 * SZ_4K, SZ_4K, PROT_READ | PROT_WRITE), 0);
+	svm_cpu_check_pages(p + 333 * SZ_4K, 1, 0x400 + 333, true);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: atomic-exclusive-%s
+ * Description: VRAM is full: an atomic makes its page (%arg[1]) the GPU's alone, until the CPU wants it
+ *
+ * arg[1]:
+ *
+ * @4k: 4 KiB
+ * @thp: of a huge page
+ */
+static void test_exclusive(struct svm *svm, enum page_kind kind)
+{
+	uint32_t *p = svm_alloc(SZ_2M, kind), i;
+	uint64_t before = 0, after = 0;
+	struct svm_vram fill;
+	bool counted;
+
+	svm_cpu_write_pages(p, NR, 0x600);
+	svm_gpu_check_pages(svm, p, 32, 0x600);
+	igt_assert_eq(nv_svm_bind(&svm->dev, p, SZ_2M, false, NULL), 0);
+	svm_vram_fill(svm, &fill);
+	counted = svm_driver_counter("exclusive_pages", &before);
+	for (i = 0; i < 8; i++) {
+		svm_gpu_add(svm, &p[7 * SZ_4K / 4 + 3], 5, 64);
+		igt_assert_eq_u32(p[7 * SZ_4K / 4 + 3], (i + 1) * 5 * 64);
+		p[7 * SZ_4K / 4 + 2]++;
+	}
+	igt_assert_eq_u32(p[7 * SZ_4K / 4 + 2], 8);
+	/* The rest of the block is as it was, for both. */
+	svm_gpu_check_pages(svm, p, 256, 0x600);
+	svm_cpu_check_pages(p, NR, 0x600, true);
+	if (counted) {
+		igt_assert(svm_driver_counter("exclusive_pages", &after));
+		igt_assert_lte_u64(before + 1, after);
+	}
+	svm_vram_release(&fill);
+	/* With room again it moves to VRAM and still counts. */
+	usleep(1100000);
+	svm_gpu_add(svm, &p[7 * SZ_4K / 4 + 3], 1, 32);
+	igt_assert_eq_u32(p[7 * SZ_4K / 4 + 3], 8 * 5 * 64 + 32);
+	svm_free(p, SZ_2M);
+}
+
+struct adder {
+	uint32_t *p;
+	uint32_t n;
+};
+
+static void *adder_main(void *arg)
+{
+	struct adder *a = arg;
+	uint32_t i;
+
+	for (i = 0; i < a->n; i++)
+		__atomic_fetch_add(a->p, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/**
+ * SUBTEST: atomic-both-%s
+ * Description: CPU and GPU add to the same word at the same time (%arg[1]): nothing is lost
+ *
+ * arg[1]:
+ *
+ * @vram: VRAM has room
+ * @full: VRAM is full
+ */
+static void test_both(struct svm *svm, bool full)
+{
+	uint32_t *p = svm_alloc(SZ_2M, PAGES_4K), i;
+	struct adder a = { .p = &p[16], .n = 2000 };
+	struct svm_vram fill = { 0 };
+	pthread_t thread;
+
+	if (full)
+		svm_vram_fill(svm, &fill);
+	for (i = 0; i < 4; i++) {
+		igt_assert_eq(pthread_create(&thread, NULL, adder_main, &a), 0);
+		svm_gpu_add(svm, &p[16], 1, 512);
+		svm_gpu_add(svm, &p[16], 1, 512);
+		pthread_join(thread, NULL);
+		igt_assert_eq_u32(p[16], (i + 1) * (2000 + 1024));
+	}
+	if (full)
+		svm_vram_release(&fill);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: atomic-pinned
+ * Description: an atomic on a page that is pinned in RAM: the page stays, nothing is lost
+ */
+static void test_atomic_pinned(struct svm *svm)
+{
+	uint32_t *p = svm_alloc(SZ_2M, PAGES_4K);
+	int pin = svm_pin(p, SZ_4K);
+	uint64_t pfn = svm_page_pfn(p);
+
+	p[9] = 100;
+	svm_gpu_add(svm, &p[9], 2, 64);
+	igt_assert_eq_u32(p[9], 100 + 128);
+	igt_assert_eq_u64(svm_page_pfn(p), pfn);
+	close(pin);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: foreign-entry
+ * Description: an entry of another instance is written beside each fault: it is dropped, ours are served
+ */
+static void test_foreign(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+
+	svm_migrate_on_fault(false);
+	svm_cpu_write_pages(p, NR, 0x700);
+	svm_inject(&(struct gpu_model_inject){ .point = "fault_foreign", .count = 20, .arg = 0x12345 });
+	svm_gpu_check_pages(svm, p, NR, 0x700);
+	svm_gpu_write_pages(svm, p, NR, 0x800);
+	igt_assert_lte_u64(1, svm_injected("fault_foreign"));
+	svm_cpu_check_pages(p, NR, 0x800, false);
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: duplicates-reordered-late
+ * Description: entries come twice, in another order and late: each fault is served, once
+ */
+static void test_unruly(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+
+	svm_cpu_write_pages(p, NR, 0x900);
+	svm_inject(&(struct gpu_model_inject){ .point = "fault_dup", .count = 50 });
+	svm_inject(&(struct gpu_model_inject){ .point = "fault_reorder", .count = 50 });
+	svm_inject(&(struct gpu_model_inject){ .point = "fault_late_valid", .count = 50, .delay_us = 200 });
+	svm_gpu_check_pages(svm, p, NR, 0x900);
+	svm_gpu_write_pages(svm, p, NR, 0xa00);
+	igt_assert_lte_u64(1, svm_injected("fault_dup"));
+	svm_cpu_check_pages(p, NR, 0xa00, false);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: slow-fault-alone
+ * Description: a fault of one client waits for its page (userfaultfd): those of another are served meanwhile
+ */
+static void test_slow(struct svm *slow_one, struct svm *quick)
+{
+	char *p = mmap(NULL, 16 * SZ_4K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *q = svm_alloc(SZ_2M, PAGES_4K);
+	const struct nv_args args = { .dst = slow_one->out.va, .src = (uintptr_t)p };
+	volatile uint32_t *out = slow_one->out.map;
+	struct svm_slow slow;
+	uint32_t turn;
+
+	igt_assert(p != MAP_FAILED);
+	svm_slow_begin(&slow, p, 16 * SZ_4K);
+	out[0] = 0xdeadbeef;
+	nv_use(&slow_one->chan, &slow_one->out);
+	igt_assert_eq(nv_launch(&slow_one->chan, &slow_one->read_page, 1, 16, &args, sizeof(args)), 0);
+	igt_assert_eq(nv_submit(&slow_one->chan), 0);
+	igt_assert_f(svm_slow_hit(&slow, 30000), "the fault never asked for its page\n");
+	for (turn = 0; turn < 5; turn++) {
+		svm_cpu_write_pages(q, NR, 0x1000 * turn);
+		svm_gpu_check_pages(quick, q, NR, 0x1000 * turn);
+		svm_gpu_write_pages(quick, q, NR, 0x1000 * turn + 1);
+		svm_cpu_check_pages(q, NR, 0x1000 * turn + 1, false);
+	}
+	igt_assert_eq(nv_wait(&slow_one->chan, 100), -ETIMEDOUT);
+	svm_slow_end(&slow, 0x7700);
+	igt_assert_eq(nv_wait(&slow_one->chan, 0), 0);
+	for (turn = 0; turn < 16; turn++)
+		igt_assert_eq_u32(out[turn], 0x7700 + turn);
+	munmap(p, 16 * SZ_4K);
+	svm_free(q, SZ_2M);
+}
+
+int igt_main()
+{
+	static const char *const refused[] = { "file", "shmem", "hugetlb", "read-only" };
+	struct svm bad, good;
+	unsigned int i;
+
+	igt_subtest_group() {
+		igt_fixture() {
+			svm_open(&bad);
+			svm_open(&good);
+			svm_migrate_on_fault(true);
+		}
+		for (i = 0; i < ARRAY_SIZE(refused); i++) {
+			igt_describe("An atomic that cannot be");
+			igt_subtest_f("atomic-%s", refused[i])
+				test_atomic_refused(&bad, &good, refused[i]);
+		}
+		igt_describe("Nothing is there");
+		igt_subtest("read-nothing")
+			test_nothing(&bad, &good, &bad.read);
+		igt_subtest("write-nothing")
+			test_nothing(&bad, &good, &bad.write);
+		igt_subtest("atomic-nothing")
+			test_nothing(&bad, &good, &bad.add);
+		igt_describe("No right");
+		igt_subtest("prot-none")
+			test_prot_none(&bad, &good);
+		igt_describe("Beyond the end of a file");
+		igt_subtest("beyond-file")
+			test_beyond_file(&bad, &good);
+		igt_describe("A guard page");
+		igt_subtest("guard-page")
+			test_guard(&bad, &good);
+		igt_describe("Addresses that nobody has");
+		igt_subtest("address-zero")
+			test_address(&bad, &good, 0);
+		igt_subtest("address-top")
+			test_address(&bad, &good, (1ull << 47) - SZ_4K);
+		igt_subtest("address-kernel")
+			test_address(&bad, &good, (1ull << 47) + SZ_2M);
+		igt_describe("Many threads, one of them does wrong");
+		igt_subtest("many-at-once")
+			test_many(&bad, &good);
+		igt_describe("Atomics on RAM");
+		igt_subtest("atomic-exclusive-4k")
+			test_exclusive(&good, PAGES_4K);
+		igt_subtest("atomic-exclusive-thp")
+			test_exclusive(&good, PAGES_THP);
+		igt_subtest("atomic-pinned")
+			test_atomic_pinned(&good);
+		igt_describe("Atomics of both");
+		igt_subtest("atomic-both-vram")
+			test_both(&good, false);
+		igt_subtest("atomic-both-full")
+			test_both(&good, true);
+		igt_describe("Unruly fault buffers");
+		igt_subtest("foreign-entry")
+			test_foreign(&good);
+		igt_subtest("duplicates-reordered-late")
+			test_unruly(&good);
+		igt_describe("A slow fault");
+		igt_subtest("slow-fault-alone")
+			test_slow(&bad, &good);
+		igt_fixture() {
+			svm_close(&bad);
+			svm_close(&good);
+		}
+	}
+}

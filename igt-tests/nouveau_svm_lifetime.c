@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: nouveau svm lifetime
+ * Category: Core
+ * Mega feature: SVM
+ * Sub-category: shared virtual memory
+ * Functionality: the ends of processes, files, channels and mappings, in any order
+ * Description: whatever ends first, nobody hangs, nothing leaks, data goes nowhere else
+ */
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "igt.h"
+#include "gpu_model.h"
+#include "svm_test.h"
+
+#include <drm.h>
+#include <nouveau_drm.h>
+
+IGT_TEST_DESCRIPTION("Whatever ends first, nobody hangs, nothing leaks, data goes nowhere else.");
+
+#define NR (SZ_2M / SZ_4K)
+
+/* Start a kernel on @p that adds for long. */
+static void start_long(struct svm *svm, char *p)
+{
+	const struct nv_args args = { .dst = (uintptr_t)p, .value = 1 };
+
+	igt_assert_eq(nv_launch(&svm->chan, &svm->add_same, 1u << 13, NV_THREADS, &args, sizeof(args)), 0);
+	igt_assert_eq(nv_submit(&svm->chan), 0);
+}
+
+/* What is left when everybody is gone. */
+static uint64_t blocks_left(void)
+{
+	uint64_t n = 0;
+	int i;
+
+	/* Blocks go where it is allowed to sleep: a moment later. */
+	for (i = 0; i < 100; i++) {
+		if (!svm_driver_counter("blocks", &n) || !n)
+			break;
+		usleep(50000);
+	}
+	return n;
+}
+
+/* Another client finds the GPU in order. */
+static void others_work(void)
+{
+	struct svm svm;
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+
+	svm_open(&svm);
+	svm_cpu_write_pages(p, NR, 0x4400);
+	svm_gpu_check_pages(&svm, p, NR, 0x4400);
+	svm_gpu_write_pages(&svm, p, NR, 0x4500);
+	svm_cpu_check_pages(p, NR, 0x4500, false);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+	igt_assert_eq_u64(blocks_left(), 0);
+}
+
+enum end { EXIT, KILL, EXEC, CLOSE, UNMAP_THEN_EXIT };
+
+/**
+ * SUBTEST: %s-while-working
+ * Description: a process ends by %arg[1] while its kernel runs on memory in VRAM and in RAM
+ *
+ * arg[1]:
+ *
+ * @exit: _exit()
+ * @kill: SIGKILL
+ * @exec: execve()
+ * @close: closing its file, then it goes on
+ * @unmap: unmapping the memory, then _exit()
+ */
+static void test_end(enum end end)
+{
+	int ready[2], st;
+	pid_t pid;
+	char c;
+
+	igt_assert_eq(pipe(ready), 0);
+	pid = fork();
+	igt_assert(pid >= 0);
+	if (!pid) {
+		struct svm svm;
+		char *p = svm_alloc(2 * SZ_2M, PAGES_THP);
+
+		svm_open(&svm);
+		svm_cpu_write_pages(p, 2 * NR, 0x100);
+		svm_gpu_write_pages(&svm, p, NR, 0x200);
+		start_long(&svm, p + SZ_1M);
+		c = 'x';
+		if (write(ready[1], &c, 1) != 1)
+			_exit(9);
+		switch (end) {
+		case EXIT:
+			_exit(0);
+		case KILL:
+			for (;;)
+				pause();
+		case EXEC:
+			execl("/bin/true", "true", (char *)NULL);
+			_exit(8);
+		case CLOSE:
+			close(svm.dev.fd);
+			*(volatile uint32_t *)(p + SZ_4K) += 1;
+			_exit(*(volatile uint32_t *)(p + SZ_4K) == 0x202 ? 0 : 7);
+		case UNMAP_THEN_EXIT:
+			munmap(p, 2 * SZ_2M);
+			_exit(0);
+		}
+	}
+	igt_assert_eq((int)read(ready[0], &c, 1), 1);
+	if (end == KILL)
+		kill(pid, SIGKILL);
+	igt_assert_eq(waitpid(pid, &st, 0), pid);
+	igt_assert_f(end == KILL ? WIFSIGNALED(st) : WIFEXITED(st) && WEXITSTATUS(st) == 0, "it ended with %#x\n", st);
+	close(ready[0]);
+	close(ready[1]);
+	others_work();
+}
+
+static void send_fd(int socket, int fd)
+{
+	char byte = 'f', control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	igt_assert_eq((int)sendmsg(socket, &msg, 0), 1);
+}
+
+static int receive_fd(int socket)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	int fd = -1;
+
+	if (recvmsg(socket, &msg, 0) == 1 && CMSG_FIRSTHDR(&msg))
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+	return fd;
+}
+
+/**
+ * SUBTEST: passed-fd-%s
+ * Description: a file is passed to another process, whose pages are refused; its owner %arg[1]
+ *
+ * arg[1]:
+ *
+ * @owner-lives: lives on, and its data is as it was
+ * @owner-gone: is gone by then
+ */
+static void test_passed(bool gone)
+{
+	int s[2], st, fd;
+	pid_t pid;
+	char *p = svm_alloc(SZ_2M, PAGES_4K), c;
+
+	igt_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
+	svm_cpu_write_pages(p, NR, 0x100);
+	pid = fork();
+	igt_assert(pid >= 0);
+	if (!pid) {
+		struct svm svm;
+
+		close(s[0]);
+		svm_open(&svm);
+		svm_cpu_write_pages(p, NR, 0x300);
+		svm_gpu_write_pages(&svm, p, NR, 0x400);
+		send_fd(s[1], svm.dev.fd);
+		if (gone)
+			_exit(0);
+		if (read(s[1], &c, 1) != 1)
+			_exit(9);
+		svm_gpu_check_pages(&svm, p, NR, 0x400);
+		svm_cpu_check_pages(p, NR, 0x400, false);
+		_exit(0);
+	}
+	close(s[1]);
+	fd = receive_fd(s[0]);
+	igt_assert_fd(fd);
+	if (gone)
+		igt_assert_eq(waitpid(pid, &st, 0), pid);
+	{
+		const uint64_t to_vram = (uint64_t)NOUVEAU_SVM_BIND_TARGET__GPU_VRAM << NOUVEAU_SVM_BIND_TARGET_SHIFT;
+		uint64_t pages = 0;
+		int err = nv_svm_bind_raw(fd, to_vram, (uintptr_t)p, (uintptr_t)p + SZ_2M, NR, &pages);
+
+		igt_assert_f(err < 0, "SVM_BIND on another process's file: %d\n", err);
+	}
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR);
+	svm_cpu_check_pages(p, NR, 0x100, true);
+	/* A second SVM_INIT would take the file over. */
+	igt_assert_eq(nv_svm_init_raw(fd, NV_CUTOUT_BASE, NV_CUTOUT_SIZE), -EBUSY);
+	if (!gone) {
+		igt_assert_eq((int)write(s[0], "x", 1), 1);
+		igt_assert_eq(waitpid(pid, &st, 0), pid);
+	}
+	igt_assert_f(WIFEXITED(st) && WEXITSTATUS(st) == 0, "the owner ended with %#x\n", st);
+	close(fd);
+	close(s[0]);
+	svm_free(p, SZ_2M);
+	others_work();
+}
+
+/**
+ * SUBTEST: fd-outlives-owner
+ * Description: the owner is gone, another process holds and then closes its file, with its channel on it
+ */
+static void test_fd_outlives(void)
+{
+	char *p = mmap(NULL, SZ_2M, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int s[2], st, fd;
+	pid_t pid;
+
+	igt_assert(p != MAP_FAILED);
+	igt_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
+	pid = fork();
+	igt_assert(pid >= 0);
+	if (!pid) {
+		struct svm svm;
+
+		svm_open(&svm);
+		svm_cpu_write_pages(p, NR, 0x300);
+		svm_gpu_check_pages(&svm, p, NR, 0x300);
+		send_fd(s[1], svm.dev.fd);
+		_exit(0);
+	}
+	fd = receive_fd(s[0]);
+	igt_assert_fd(fd);
+	igt_assert_eq(waitpid(pid, &st, 0), pid);
+	igt_assert_eq(st, 0);
+	close(fd);
+	close(s[0]);
+	close(s[1]);
+	munmap(p, SZ_2M);
+	others_work();
+}
+
+/**
+ * SUBTEST: open-close
+ * Description: clients come and go 50 times with data in VRAM: no mapping and no block is left
+ */
+static void test_open_close(void)
+{
+	uint64_t before = 0, after = 0;
+	struct gpu_model *m;
+	uint32_t i;
+
+	for (i = 0; i < 50; i++) {
+		char *p = svm_alloc(SZ_2M, i & 1 ? PAGES_THP : PAGES_4K);
+		struct svm svm;
+
+		svm_open(&svm);
+		svm_cpu_write_pages(p, NR, i);
+		if (i % 3)
+			svm_bind_vram(&svm, p, SZ_2M);
+		svm_gpu_check_pages(&svm, p, 64, i);
+		if (i % 5 == 0)
+			svm_free(p, SZ_2M);
+		svm_close(&svm);
+		if (i % 5) {
+			svm_cpu_check_pages(p, NR, i, true);
+			svm_free(p, SZ_2M);
+		}
+		if (i == 9 || i == 49) {
+			igt_assert_eq_u64(blocks_left(), 0);
+			m = gpu_model_open(0);
+			igt_require(m);
+			*(i == 9 ? &before : &after) = gpu_model_state(m, "channels");
+			gpu_model_close(m);
+		}
+	}
+	igt_assert_eq_u64(before, after);
+}
+
+/**
+ * SUBTEST: two-files-%s-first
+ * Description: two files of a process on the same memory; the %arg[1] is closed first
+ *
+ * arg[1]:
+ *
+ * @first: first
+ * @second: second
+ */
+static void test_two_files(bool second)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_THP);
+	struct svm svm[2];
+
+	svm_open(&svm[0]);
+	svm_open(&svm[1]);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_gpu_check_pages(&svm[0], p, NR, 0x100);
+	svm_gpu_write_pages(&svm[1], p, NR, 0x200);
+	svm_gpu_check_pages(&svm[0], p, NR, 0x200);
+	svm_close(&svm[second]);
+	svm_gpu_check_pages(&svm[!second], p, NR, 0x200);
+	svm_gpu_write_pages(&svm[!second], p, NR, 0x300);
+	svm_close(&svm[!second]);
+	svm_cpu_check_pages(p, NR, 0x300, false);
+	svm_free(p, SZ_2M);
+	igt_assert_eq_u64(blocks_left(), 0);
+}
+
+/**
+ * SUBTEST: map-churn
+ * Description: munmap, mremap and mprotect at any moment, with kernels at work beside: what stays is right
+ */
+static void test_churn(void)
+{
+	char *keep = svm_alloc(SZ_2M, PAGES_4K), *p, *q;
+	const struct nv_args args = { .dst = (uintptr_t)keep, .value = 0x5000 };
+	struct svm svm;
+	uint32_t i;
+
+	svm_open(&svm);
+	for (i = 0; i < 60; i++) {
+		size_t len = (1 + i % 7) * SZ_64K + (i % 3) * SZ_4K;
+
+		p = mmap(NULL, 2 * SZ_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		igt_assert(p != MAP_FAILED);
+		svm_cpu_write_pages(p, (uint32_t)(len / SZ_4K), 0x6000 + i);
+		igt_assert_eq_u32(svm_gpu_read(&svm, p + len - SZ_4K), 0x6000 + i + (uint32_t)(len / SZ_4K) - 1);
+		if (i & 1)
+			svm_bind_vram(&svm, p, len);
+		igt_assert_eq(nv_launch(&svm.chan, &svm.write_page, NR / NV_THREADS, NV_THREADS, &args, sizeof(args)), 0);
+		igt_assert_eq(nv_submit(&svm.chan), 0);
+		switch (i % 4) {
+		case 0:
+			igt_assert_eq(munmap(p, 2 * SZ_2M), 0);
+			break;
+		case 1:
+			q = mremap(p, 2 * SZ_2M, 4 * SZ_2M, MREMAP_MAYMOVE);
+			igt_assert(q != MAP_FAILED);
+			svm_cpu_check_pages(q, (uint32_t)(len / SZ_4K), 0x6000 + i, true);
+			munmap(q, 4 * SZ_2M);
+			break;
+		case 2:
+			igt_assert_eq(mprotect(p, len, PROT_READ), 0);
+			svm_cpu_check_pages(p, (uint32_t)(len / SZ_4K), 0x6000 + i, true);
+			munmap(p, 2 * SZ_2M);
+			break;
+		default:
+			igt_assert_eq(munmap(p + SZ_64K, 2 * SZ_2M - SZ_64K), 0);
+			svm_cpu_check_pages(p, 16, 0x6000 + i, true);
+			munmap(p, SZ_64K);
+		}
+		igt_assert_eq(nv_wait(&svm.chan, 0), 0);
+		svm_cpu_check_pages(keep, NR, 0x5000, false);
+	}
+	svm_close(&svm);
+	svm_free(keep, SZ_2M);
+	igt_assert_eq_u64(blocks_left(), 0);
+}
+
+int igt_main()
+{
+	static const char *const ends[] = { "exit", "kill", "exec", "close", "unmap" };
+	unsigned int i;
+
+	igt_fixture()
+		svm_migrate_on_fault(true);
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		igt_describe("A process ends while its kernel runs");
+		igt_subtest_f("%s-while-working", ends[i])
+			test_end(i);
+	}
+	igt_describe("A file is passed to another process");
+	igt_subtest("passed-fd-owner-lives")
+		test_passed(false);
+	igt_subtest("passed-fd-owner-gone")
+		test_passed(true);
+	igt_subtest("fd-outlives-owner")
+		test_fd_outlives();
+	igt_describe("Clients come and go");
+	igt_subtest("open-close")
+		test_open_close();
+	igt_describe("Two files of a process");
+	igt_subtest("two-files-first-first")
+		test_two_files(false);
+	igt_subtest("two-files-second-first")
+		test_two_files(true);
+	igt_describe("Mappings change at any moment");
+	igt_subtest("map-churn")
+		test_churn();
+}

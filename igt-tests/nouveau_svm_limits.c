@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: nouveau svm limits
+ * Category: Core
+ * Mega feature: SVM
+ * Sub-category: shared virtual memory
+ * Functionality: limits on memory and mappings
+ * Description: memory cgroups, swap, locked memory, address space, number of mappings
+ */
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "igt.h"
+#include "svm_test.h"
+
+IGT_TEST_DESCRIPTION("Limits on memory and mappings.");
+
+#define NR (SZ_2M / SZ_4K)
+
+static uint32_t pages_of(size_t len)
+{
+	return (uint32_t)(len / SZ_4K);
+}
+
+/**
+ * SUBTEST: memcg-swap-%s
+ * Description: a cgroup holds a third of a working set that the GPU uses (%arg[1]); the rest is swapped (zram)
+ *
+ * arg[1]:
+ *
+ * @ram: from RAM
+ * @vram: by way of VRAM
+ */
+static void test_memcg_swap(bool vram)
+{
+	const size_t len = 96 * SZ_1M;
+
+	svm_swap_on(512 * SZ_1M);
+	svm_migrate_on_fault(vram);
+	igt_fork(child, 1) {
+		struct svm svm;
+		uint32_t turn, i;
+		char *p;
+
+		svm_open(&svm);
+		svm_cgroup_enter(32 * SZ_1M);
+		p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		igt_assert(p != MAP_FAILED);
+		igt_assert_eq(madvise(p, len, MADV_NOHUGEPAGE), 0);
+		for (turn = 0; turn < 2; turn++) {
+			svm_cpu_write_pages(p, pages_of(len), 0x100 + turn);
+			for (i = 0; i < pages_of(len); i += NR) {
+				svm_gpu_check_pages(&svm, p + i * SZ_4K, NR, 0x100 + turn + i);
+				svm_gpu_write_pages(&svm, p + i * SZ_4K, NR, 0x200 + turn + i);
+			}
+			svm_cpu_check_pages(p, pages_of(len), 0x200 + turn, false);
+		}
+		munmap(p, len);
+		svm_close(&svm);
+		svm_cgroup_leave();
+	}
+	igt_waitchildren();
+	svm_migrate_on_fault(true);
+	svm_swap_off();
+}
+
+/**
+ * SUBTEST: memcg-oom
+ * Description: what comes back from VRAM finds its cgroup full: that process is killed, others go on
+ */
+static void test_memcg_oom(void)
+{
+	const size_t len = 64 * SZ_1M;
+	struct svm good;
+	char *q = svm_alloc(SZ_2M, PAGES_4K);
+	pid_t pid;
+	int st;
+
+	svm_open(&good);
+	svm_cpu_write_pages(q, NR, 0x300);
+	svm_gpu_check_pages(&good, q, NR, 0x300);
+	pid = fork();
+	igt_assert(pid >= 0);
+	if (!pid) {
+		struct svm svm;
+		uint32_t i, k;
+		char *p;
+
+		svm_open(&svm);
+		svm_cgroup_enter(24 * SZ_1M);
+		p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		/* Block by block by way of VRAM, so that it never holds much in RAM. */
+		for (i = 0; i < len; i += SZ_2M)
+			svm_bind_vram(&svm, p + i, SZ_2M);
+		for (i = 0; i < len; i += SZ_4K) {
+			k = *(volatile uint32_t *)(p + i);
+			if (k)
+				_exit(3);
+			*(volatile uint32_t *)(p + i) = 1;
+		}
+		_exit(0);
+	}
+	igt_assert_eq(waitpid(pid, &st, 0), pid);
+	svm_cgroup_leave();
+	igt_assert_f(WIFSIGNALED(st) && WTERMSIG(st) == SIGKILL, "it ended with %#x, not by SIGKILL\n", st);
+	svm_gpu_write_pages(&good, q, NR, 0x400);
+	svm_cpu_check_pages(q, NR, 0x400, false);
+	svm_close(&good);
+	svm_free(q, SZ_2M);
+}
+
+/**
+ * SUBTEST: many-mappings
+ * Description: 8192 mappings of a page each, alternately read-only: the GPU reads all, writes the writable ones
+ */
+static void test_many_mappings(void)
+{
+	const uint32_t n = 8192;
+	char *p = mmap(NULL, n * SZ_4K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct svm svm;
+	uint32_t i;
+
+	igt_assert(p != MAP_FAILED);
+	svm_open(&svm);
+	svm_migrate_on_fault(true);
+	svm_cpu_write_pages(p, n, 0x500);
+	for (i = 0; i < n; i += 2)
+		igt_assert_eq(mprotect(p + i * SZ_4K, SZ_4K, PROT_READ), 0);
+	for (i = 0; i < n; i += 2048)
+		svm_gpu_check_pages(&svm, p + i * SZ_4K, 2048, 0x500 + i);
+	for (i = 1; i < n; i += 501) {
+		uint32_t page = i | 1;
+
+		svm_gpu_write(&svm, p + page * SZ_4K, 0x99);
+		igt_assert_eq_u32(*(volatile uint32_t *)(p + page * SZ_4K), 0x99);
+		*(volatile uint32_t *)(p + page * SZ_4K) = 0x500 + page;
+	}
+	igt_assert_eq(svm_gpu_try(&svm, &svm.write, (uintptr_t)(p + 4000 * SZ_4K), 0, 1), -ENODEV);
+	svm_cpu_check_pages(p, n, 0x500, true);
+	svm_close(&svm);
+	munmap(p, n * SZ_4K);
+}
+
+/**
+ * SUBTEST: memlock
+ * Description: RLIMIT_MEMLOCK of nothing limits no SVM: no page is pinned for it
+ */
+static void test_memlock(void)
+{
+	igt_fork(child, 1) {
+		struct rlimit none = { 0, 0 };
+		char *p = svm_alloc(SZ_2M, PAGES_4K);
+		struct svm svm;
+
+		igt_assert_eq(setrlimit(RLIMIT_MEMLOCK, &none), 0);
+		igt_assert_eq(setgid(65534), 0);
+		svm_open(&svm);
+		svm_cpu_write_pages(p, NR, 0x600);
+		svm_gpu_check_pages(&svm, p, NR, 0x600);
+		svm_gpu_write_pages(&svm, p, NR, 0x700);
+		svm_cpu_check_pages(p, NR, 0x700, false);
+		svm_close(&svm);
+	}
+	igt_waitchildren();
+}
+
+/**
+ * SUBTEST: huge-reservation
+ * Description: a terabyte of reserved addresses, a page of it used here and there
+ */
+static void test_reservation(void)
+{
+	const size_t len = 1ul << 40;
+	char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct svm svm;
+	uint32_t i;
+
+	igt_assert(p != MAP_FAILED);
+	igt_assert_eq(madvise(p, len, MADV_NOHUGEPAGE), 0);
+	svm_open(&svm);
+	for (i = 0; i < 32; i++) {
+		uint32_t *at = (uint32_t *)(p + i * (len / 32) + i * 5 * SZ_4K);
+
+		svm_gpu_write(&svm, at, 0x800 + i);
+		igt_assert_eq_u32(*(volatile uint32_t *)at, 0x800 + i);
+	}
+	svm_close(&svm);
+	munmap(p, len);
+}
+
+int igt_main()
+{
+	igt_fixture()
+		svm_migrate_on_fault(true);
+	igt_describe("A memory cgroup with swap");
+	igt_subtest("memcg-swap-ram")
+		test_memcg_swap(false);
+	igt_subtest("memcg-swap-vram")
+		test_memcg_swap(true);
+	igt_describe("A memory cgroup without swap");
+	igt_subtest("memcg-oom")
+		test_memcg_oom();
+	igt_describe("Many mappings");
+	igt_subtest("many-mappings")
+		test_many_mappings();
+	igt_describe("No locked memory");
+	igt_subtest("memlock")
+		test_memlock();
+	igt_describe("A large reservation");
+	igt_subtest("huge-reservation")
+		test_reservation();
+}

@@ -1,0 +1,660 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: nouveau svm migrate
+ * Category: Core
+ * Mega feature: SVM
+ * Sub-category: shared virtual memory
+ * Functionality: which memory moves to VRAM, and what happens to the rest
+ * Description: memory of every kind and state meets a GPU that wants it in VRAM
+ */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "igt.h"
+#include "svm_test.h"
+
+IGT_TEST_DESCRIPTION("Memory of every kind and state meets a GPU that wants it in VRAM.");
+
+#define NR (SZ_2M / SZ_4K)
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+static void write_sysfs(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	igt_assert_f(fd >= 0, "%s: %s\n", path, strerror(errno));
+	igt_assert_f(write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s: %s\n", path, strerror(errno));
+	close(fd);
+}
+
+/* The whole life of two MiB at @p, which the CPU wrote with @first: GPU reads, GPU writes, CPU reads. */
+static void use_all(struct svm *svm, char *p, uint32_t first)
+{
+	svm_gpu_check_pages(svm, p, NR, first);
+	svm_gpu_write_pages(svm, p, NR, first + 0x10000);
+	svm_cpu_check_pages(p, NR, first + 0x10000, false);
+	svm_cpu_write_pages(p, NR, first + 0x20000);
+	svm_gpu_check_pages(svm, p, NR, first + 0x20000);
+	svm_cpu_check_pages(p, NR, first + 0x20000, true);
+}
+
+/**
+ * SUBTEST: fault-%s
+ * Description: one access moves the whole block of %arg[1]
+ *
+ * arg[1]:
+ *
+ * @4k: 4 KiB pages
+ * @thp: a huge page
+ */
+static void test_fault(struct svm *svm, enum page_kind kind)
+{
+	char *p = svm_alloc(SZ_2M, kind);
+
+	svm_cpu_write_pages(p, NR, 0x100);
+	igt_assert_eq_u32(svm_gpu_read(svm, p + 100 * SZ_4K), 0x100 + 100);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	svm_cpu_check_pages(p, NR, 0x100, true);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR);
+	svm_cpu_write_pages(p, NR, 0x100);
+	use_all(svm, p, 0x100);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: fault-holes
+ * Description: a block with every other page populated moves whole: the holes are zero, in VRAM and back
+ */
+static void test_holes(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	uint32_t i, k;
+
+	/* What VRAM holds before is not zero. */
+	memset(p, 0xa5, SZ_2M);
+	svm_bind_vram(svm, p, SZ_2M);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_DONTNEED), 0);
+	for (i = 0; i < NR; i += 2)
+		*(volatile uint32_t *)(p + i * SZ_4K) = 0x200 + i;
+	igt_assert_eq_u32(svm_gpu_read(svm, p + 2 * SZ_4K), 0x202);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	for (i = 0; i < NR; i += 37)
+		igt_assert_eq_u32(svm_gpu_read(svm, p + i * SZ_4K), i & 1 ? 0 : 0x200 + i);
+	for (i = 0; i < NR; i++)
+		for (k = 0; k < SZ_4K / 4; k++)
+			igt_assert_eq_u32(((volatile uint32_t *)(p + i * SZ_4K))[k], i & 1 || k ? 0 : 0x200 + i);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: off-stays
+ * Description: with svm_migrate_on_fault off nothing moves on a fault
+ */
+static void test_off(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_THP);
+
+	svm_migrate_on_fault(false);
+	svm_cpu_write_pages(p, NR, 0x300);
+	svm_ledger_start();
+	svm_gpu_check_pages(svm, p, NR, 0x300);
+	svm_gpu_write_pages(svm, p, NR, 0x400);
+	svm_ledger_stop();
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR);
+	igt_assert_eq_u64(svm_ledger("ce_launch"), 0);
+	svm_cpu_check_pages(p, NR, 0x400, false);
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: block-64k
+ * Description: a mapping too small for 2 MiB moves in blocks of 64 KiB
+ */
+static void test_64k(struct svm *svm)
+{
+	char *a = mmap(NULL, 2 * SZ_2M, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *p;
+	const size_t len = 3 * SZ_64K;
+
+	igt_assert(a != MAP_FAILED);
+	p = (char *)(((uintptr_t)a + SZ_2M - 1) & ~(SZ_2M - 1)) + 5 * SZ_64K;
+	igt_assert_eq(mprotect(p, len, PROT_READ | PROT_WRITE), 0);
+	svm_cpu_write_pages(p, (uint32_t)(len / SZ_4K), 0x500);
+	igt_assert_eq_u32(svm_gpu_read(svm, p + SZ_64K + SZ_4K), 0x511);
+	igt_assert_eq_u64(svm_count_pages(p + SZ_64K, SZ_64K, PAGE_IN_VRAM), 16);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_64K, PAGE_IN_RAM), 16);
+	igt_assert_eq_u64(svm_count_pages(p + 2 * SZ_64K, SZ_64K, PAGE_IN_RAM), 16);
+	svm_cpu_check_pages(p, (uint32_t)(len / SZ_4K), 0x500, true);
+	munmap(a, 2 * SZ_2M);
+}
+
+/**
+ * SUBTEST: pinned-page
+ * Description: one page is pinned for long: it stays where the pin has it, the rest moves in pieces of 64 KiB
+ */
+static void test_pinned(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	uint64_t pfn;
+	int pin;
+
+	svm_cpu_write_pages(p, NR, 0x600);
+	pin = svm_pin(p + 200 * SZ_4K, SZ_4K);
+	pfn = svm_page_pfn(p + 200 * SZ_4K);
+	svm_gpu_check_pages(svm, p, NR, 0x600);
+	igt_assert_eq_u64(svm_page_pfn(p + 200 * SZ_4K), pfn);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR - 16);
+	svm_gpu_write_pages(svm, p, NR, 0x700);
+	igt_assert_eq_u64(svm_page_pfn(p + 200 * SZ_4K), pfn);
+	svm_cpu_check_pages(p, NR, 0x700, false);
+	close(pin);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: pin-brings-back-%s
+ * Description: a long-term pin of memory in VRAM (%arg[1]) moves it to RAM, with its data
+ *
+ * arg[1]:
+ *
+ * @4k: 4 KiB pages
+ * @thp: a huge page
+ */
+static void test_pin_vram(struct svm *svm, enum page_kind kind)
+{
+	char *p = svm_alloc(SZ_2M, kind);
+	uint64_t pfn;
+	int pin;
+
+	svm_cpu_write_pages(p, NR, 0x800);
+	svm_gpu_write_pages(svm, p, NR, 0x900);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	pin = svm_pin(p + 64 * SZ_4K, SZ_64K);
+	igt_assert_eq_u64(svm_count_pages(p + 64 * SZ_4K, SZ_64K, PAGE_IN_RAM), 16);
+	pfn = svm_page_pfn(p + 64 * SZ_4K);
+	svm_gpu_check_pages(svm, p, NR, 0x900);
+	svm_gpu_write_pages(svm, p, NR, 0xa00);
+	nv_svm_bind(&svm->dev, p, SZ_2M, true, NULL);
+	igt_assert_eq_u64(svm_page_pfn(p + 64 * SZ_4K), pfn);
+	svm_cpu_check_pages(p, NR, 0xa00, false);
+	close(pin);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: o-direct-%s
+ * Description: O_DIRECT %arg[1] a file from memory in VRAM
+ *
+ * arg[1]:
+ *
+ * @read: reads
+ * @write: writes
+ */
+static void test_o_direct(struct svm *svm, bool out)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	const size_t len = SZ_64K;
+	uint32_t i, page[SZ_4K / 4];
+	int fd;
+
+	/* A block device takes O_DIRECT whatever the file systems of the guest do. */
+	svm_swap_on(64 * SZ_1M);
+	svm_swap_off();
+	write_sysfs("/sys/block/zram0/disksize", "16M");
+	fd = open("/dev/zram0", O_RDWR | O_DIRECT | O_CLOEXEC);
+	igt_assert_fd(fd);
+	svm_cpu_write_pages(p, NR, 0xb00);
+	svm_gpu_write_pages(svm, p, NR, 0xc00);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	igt_assert_eq((int)pwrite(fd, p, len, 0), (int)len);
+	if (out) {
+		int plain = open("/dev/zram0", O_RDONLY | O_CLOEXEC);
+
+		for (i = 0; i < len / SZ_4K; i++) {
+			igt_assert_eq((int)pread(plain, page, SZ_4K, i * SZ_4K), SZ_4K);
+			igt_assert_eq_u32(page[0], 0xc00 + i);
+		}
+		close(plain);
+	} else {
+		svm_gpu_write_pages(svm, p + SZ_1M, 32, 0xd00);
+		igt_assert_eq((int)pread(fd, p + SZ_1M, len, 0), (int)len);
+		svm_gpu_check_pages(svm, p + SZ_1M, 16, 0xc00);
+		svm_gpu_check_pages(svm, p + SZ_1M + len, 16, 0xd10);
+	}
+	svm_cpu_check_pages(p, 256, 0xc00, false);
+	close(fd);
+	write_sysfs("/sys/block/zram0/reset", "1");
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: %s-stays
+ * Description: %arg[1] memory is mapped where it is, and nothing is copied
+ *
+ * arg[1]:
+ *
+ * @shmem: shared anonymous
+ * @file: a file's
+ * @private-file: a private mapping of a file, read
+ * @hugetlb: hugetlbfs's
+ */
+static void test_stays(struct svm *svm, const char *kind)
+{
+	bool hugetlb = !strcmp(kind, "hugetlb"), file = strstr(kind, "file"), private = !strcmp(kind, "private-file");
+	const char *nr = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+	uint32_t i;
+	int fd = -1;
+	char *p;
+
+	if (hugetlb)
+		write_sysfs(nr, "4");
+	if (file) {
+		char name[] = "/tmp/nvsvm.XXXXXX";
+
+		fd = mkstemp(name);
+		igt_assert_fd(fd);
+		unlink(name);
+		igt_assert_eq(ftruncate(fd, SZ_2M), 0);
+		for (i = 0; i < NR; i++) {
+			uint32_t v = 0xe00 + i;
+
+			igt_assert_eq((int)pwrite(fd, &v, 4, i * SZ_4K), 4);
+		}
+	}
+	p = mmap(NULL, SZ_2M, PROT_READ | PROT_WRITE,
+		 (hugetlb || private ? MAP_PRIVATE : MAP_SHARED) | (file ? 0 : MAP_ANONYMOUS) |
+			 (hugetlb ? MAP_HUGETLB : 0), fd, 0);
+	igt_assert_f(p != MAP_FAILED, "mmap: %s\n", strerror(errno));
+	if (!file)
+		svm_cpu_write_pages(p, NR, 0xe00);
+	svm_ledger_start();
+	svm_gpu_check_pages(svm, p, NR, 0xe00);
+	if (!private)
+		svm_gpu_write_pages(svm, p, NR, 0xf00);
+	svm_ledger_stop();
+	igt_assert_eq_u64(svm_ledger("ce_launch"), 0);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), 0);
+	if (!private)
+		svm_cpu_check_pages(p, NR, 0xf00, false);
+	if (private) {
+		/* A write makes it anonymous: the file keeps its own. */
+		svm_gpu_write_pages(svm, p, NR, 0xf00);
+		svm_cpu_check_pages(p, NR, 0xf00, false);
+	}
+	if (file)
+		for (i = 0; i < NR; i++) {
+			uint32_t v = 0;
+
+			igt_assert_eq((int)pread(fd, &v, 4, i * SZ_4K), 4);
+			igt_assert_eq_u32(v, (private ? 0xe00 : 0xf00) + i);
+		}
+	munmap(p, SZ_2M);
+	if (fd >= 0)
+		close(fd);
+	if (hugetlb)
+		write_sysfs(nr, "0");
+}
+
+/**
+ * SUBTEST: swapped-pages
+ * Description: pages of a block are swapped out: the GPU gets their data
+ */
+static void test_swapped(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	size_t swapped;
+
+	svm_swap_on(64 * SZ_1M);
+	svm_cpu_write_pages(p, NR, 0x1000);
+	igt_assert_eq(madvise(p + SZ_1M, SZ_64K, MADV_PAGEOUT), 0);
+	swapped = svm_count_pages(p, SZ_2M, PAGE_SWAPPED);
+	igt_assert_lte(1, (int)swapped);
+	svm_gpu_check_pages(svm, p, NR, 0x1000);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_SWAPPED), 0);
+	use_all(svm, p, (svm_cpu_write_pages(p, NR, 0x1100), 0x1100));
+	svm_free(p, SZ_2M);
+	svm_swap_off();
+}
+
+/**
+ * SUBTEST: swap-out-mapped
+ * Description: memory that the GPU maps from RAM is swapped out: the GPU lets go first, and gets it back
+ */
+static void test_swap_out(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	uint32_t turn;
+
+	svm_swap_on(64 * SZ_1M);
+	svm_migrate_on_fault(false);
+	for (turn = 0; turn < 3; turn++) {
+		svm_cpu_write_pages(p, NR, 0x1200 + turn);
+		svm_gpu_write_pages(svm, p, NR, 0x2200 + turn);
+		igt_assert_eq(madvise(p, SZ_2M, MADV_PAGEOUT), 0);
+		igt_assert_lte(NR / 2, (int)svm_count_pages(p, SZ_2M, PAGE_SWAPPED));
+		svm_gpu_check_pages(svm, p, NR, 0x2200 + turn);
+		svm_cpu_check_pages(p, NR, 0x2200 + turn, false);
+	}
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
+	svm_swap_off();
+}
+
+/**
+ * SUBTEST: split-thp-%s
+ * Description: a huge page that the GPU uses %arg[1] is split by a change in its middle
+ *
+ * arg[1]:
+ *
+ * @ram: in RAM
+ * @vram: in VRAM
+ */
+static void test_split(struct svm *svm, bool vram)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_THP);
+
+	svm_migrate_on_fault(vram);
+	svm_cpu_write_pages(p, NR, 0x1300);
+	svm_gpu_check_pages(svm, p, NR, 0x1300);
+	svm_gpu_write_pages(svm, p, NR, 0x1400);
+	igt_assert_eq(mprotect(p + SZ_1M, SZ_64K, PROT_READ), 0);
+	svm_gpu_check_pages(svm, p, NR, 0x1400);
+	igt_assert_eq(madvise(p + SZ_1M + SZ_64K, SZ_4K, MADV_DONTNEED), 0);
+	igt_assert_eq_u32(svm_gpu_read(svm, p + SZ_1M + SZ_64K), 0);
+	svm_gpu_check_pages(svm, p, 256, 0x1400);
+	svm_gpu_write_pages(svm, p, 256, 0x1500);
+	svm_cpu_check_pages(p, 256, 0x1500, false);
+	svm_cpu_check_pages(p + SZ_1M, 16, 0x1500, false);
+	igt_assert_eq_u32(*(volatile uint32_t *)(p + SZ_1M + SZ_64K), 0);
+	igt_assert_eq(mprotect(p + SZ_1M, SZ_64K, PROT_READ | PROT_WRITE), 0);
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: collapse-%s
+ * Description: 4 KiB pages that the GPU uses %arg[1] are collapsed into a huge page
+ *
+ * arg[1]:
+ *
+ * @ram: in RAM
+ * @vram: in VRAM
+ */
+static void test_collapse(struct svm *svm, bool vram)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	int err;
+
+	svm_migrate_on_fault(vram);
+	svm_cpu_write_pages(p, NR, 0x1600);
+	svm_gpu_write_pages(svm, p, NR, 0x1700);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_HUGEPAGE), 0);
+	err = madvise(p, SZ_2M, MADV_COLLAPSE) ? errno : 0;
+	if (!vram) {
+		/* A folio that is being freed may be in the way for a moment. */
+		igt_assert_f(!err || err == EAGAIN || err == EBUSY, "MADV_COLLAPSE: %s\n", strerror(err));
+		if (!err)
+			igt_assert(svm_page_is_thp(p));
+	}
+	svm_gpu_check_pages(svm, p, NR, 0x1700);
+	svm_gpu_write_pages(svm, p, NR, 0x1800);
+	svm_cpu_check_pages(p, NR, 0x1800, false);
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: ksm
+ * Description: equal pages are merged by KSM while the GPU maps them; a write by the GPU ends the sharing
+ */
+static void test_ksm(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	uint32_t i, tries = 0;
+	size_t same = 0;
+
+	igt_require_f(!access("/sys/kernel/mm/ksm/run", W_OK), "the kernel has no KSM\n");
+	svm_migrate_on_fault(false);
+	for (i = 0; i < 64; i++)
+		memset(p + i * SZ_4K, 0x3c, SZ_4K);
+	for (i = 0; i < 64; i += 32)
+		igt_assert_eq_u32(svm_gpu_read(svm, p + i * SZ_4K), 0x3c3c3c3c);
+	igt_assert_eq(madvise(p, 64 * SZ_4K, MADV_MERGEABLE), 0);
+	write_sysfs("/sys/kernel/mm/ksm/sleep_millisecs", "10");
+	write_sysfs("/sys/kernel/mm/ksm/pages_to_scan", "1000");
+	write_sysfs("/sys/kernel/mm/ksm/run", "1");
+	while (same < 60 && tries++ < 600) {
+		uint64_t pfn = svm_page_pfn(p);
+
+		usleep(20000);
+		for (same = 0, i = 1; i < 64; i++)
+			same += svm_page_pfn(p + i * SZ_4K) == pfn;
+	}
+	write_sysfs("/sys/kernel/mm/ksm/run", "0");
+	igt_assert_f(same >= 60, "%zu pages were merged\n", same);
+	svm_migrate_on_fault(true);
+	for (i = 0; i < 64; i += 9)
+		igt_assert_eq_u32(svm_gpu_read(svm, p + i * SZ_4K), 0x3c3c3c3c);
+	/* A page of its own for each that is written. */
+	for (i = 0; i < 64; i += 2)
+		svm_gpu_write(svm, p + i * SZ_4K, 0x1900 + i);
+	for (i = 0; i < 64; i++)
+		igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K), i & 1 ? 0x3c3c3c3c : 0x1900 + i);
+	for (i = 0; i < 64; i++)
+		igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K + 8), 0x3c3c3c3c);
+	svm_free(p, SZ_2M);
+}
+
+struct uffd {
+	int fd;
+	char *base, *page;
+	uint32_t served;
+	bool stop;
+};
+
+/* Fills each page that is missing with its number. */
+static void *uffd_main(void *arg)
+{
+	struct uffd *u = arg;
+
+	while (!__atomic_load_n(&u->stop, __ATOMIC_ACQUIRE)) {
+		struct pollfd pfd = { .fd = u->fd, .events = POLLIN };
+		struct uffd_msg msg;
+		struct uffdio_copy copy;
+
+		if (poll(&pfd, 1, 50) <= 0 || read(u->fd, &msg, sizeof(msg)) != sizeof(msg) ||
+		    msg.event != UFFD_EVENT_PAGEFAULT)
+			continue;
+		copy = (struct uffdio_copy){ .dst = msg.arg.pagefault.address & ~(SZ_4K - 1),
+					     .src = (uintptr_t)u->page, .len = SZ_4K };
+		((uint32_t *)u->page)[0] = 0x2000 + (uint32_t)((copy.dst - (uintptr_t)u->base) / SZ_4K);
+		if (ioctl(u->fd, UFFDIO_COPY, &copy) == 0)
+			__atomic_fetch_add(&u->served, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/**
+ * SUBTEST: userfaultfd
+ * Description: missing pages are supplied by a thread: those of the GPU's faults too, and nothing is made up
+ */
+static void test_userfaultfd(struct svm *svm)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	char *p = mmap(NULL, 64 * SZ_4K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffd u = { .base = p };
+	pthread_t thread;
+	uint32_t i, got[64];
+
+	igt_assert(p != MAP_FAILED);
+	u.fd = (int)syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	igt_require_f(u.fd >= 0, "userfaultfd: %s\n", strerror(errno));
+	igt_assert_eq(ioctl(u.fd, UFFDIO_API, &api), 0);
+	reg.range.start = (uintptr_t)p;
+	reg.range.len = 64 * SZ_4K;
+	igt_assert_eq(ioctl(u.fd, UFFDIO_REGISTER, &reg), 0);
+	u.page = aligned_alloc(SZ_4K, SZ_4K);
+	igt_assert(u.page);
+	memset(u.page, 0, SZ_4K);
+	igt_assert_eq(pthread_create(&thread, NULL, uffd_main, &u), 0);
+	for (i = 0; i < 16; i++)	/* these the CPU asks for */
+		igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K), 0x2000 + i);
+	for (i = 0; i < 64; i += 3)
+		got[i] = svm_gpu_read(svm, p + i * SZ_4K);
+	__atomic_store_n(&u.stop, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	for (i = 0; i < 64; i += 3)
+		igt_assert_f(got[i] == 0x2000 + i, "the GPU reads %#x in page %u, expected %#x\n", got[i], i, 0x2000 + i);
+	close(u.fd);
+	munmap(p, 64 * SZ_4K);
+	free(u.page);
+}
+
+/**
+ * SUBTEST: mlocked
+ * Description: mlock() of memory in VRAM and of memory that then moves: it stays locked, its data right
+ */
+static void test_mlocked(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+
+	svm_cpu_write_pages(p, NR, 0x3000);
+	svm_gpu_write_pages(svm, p, NR, 0x3100);
+	igt_assert_eq(mlock(p, SZ_2M), 0);
+	use_all(svm, p, (svm_cpu_write_pages(p, NR, 0x3200), 0x3200));
+	igt_assert_eq(munlock(p, SZ_2M), 0);
+	use_all(svm, p, (svm_cpu_write_pages(p, NR, 0x3300), 0x3300));
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: vram-full
+ * Description: buffers fill VRAM: a fault takes nothing from them, memory is mapped in RAM
+ */
+static void test_full(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_THP);
+	struct svm_vram fill;
+
+	svm_cpu_write_pages(p, NR, 0x4000);
+	svm_vram_fill(svm, &fill);
+	svm_ledger_start();
+	svm_gpu_check_pages(svm, p, NR, 0x4000);
+	svm_gpu_write_pages(svm, p, NR, 0x4100);
+	svm_ledger_stop();
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR);
+	igt_assert_eq_u64(svm_ledger("ce_bytes_sys_to_vram") + svm_ledger("ce_bytes_vram_to_sys"), 0);
+	svm_cpu_check_pages(p, NR, 0x4100, false);
+	svm_vram_release(&fill);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: ping-pong-stays
+ * Description: CPU and GPU take turns on a block: it stops moving after a few turns
+ */
+static void test_ping_pong(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_THP);
+	const uint32_t turns = 40;
+	uint32_t i;
+
+	svm_ledger_start();
+	for (i = 0; i < turns; i++) {
+		*(volatile uint32_t *)p = i;
+		svm_gpu_write(svm, p + 4, i);
+		igt_assert_eq_u32(*(volatile uint32_t *)(p + 4), i);
+	}
+	svm_ledger_stop();
+	igt_info("%" PRIu64 " launches in %u turns\n", svm_ledger("ce_launch"), turns);
+	/* Without a stop there are two a turn. */
+	igt_assert_lte_u64(svm_ledger("ce_launch"), turns);
+	svm_free(p, SZ_2M);
+}
+
+int igt_main()
+{
+	static const char *const stays[] = { "shmem", "file", "private-file", "hugetlb" };
+	struct svm svm;
+	unsigned int i;
+
+	igt_subtest_group() {
+		igt_fixture() {
+			svm_open(&svm);
+			svm_migrate_on_fault(true);
+		}
+		igt_describe("A fault moves a block");
+		igt_subtest("fault-4k")
+			test_fault(&svm, PAGES_4K);
+		igt_subtest("fault-thp")
+			test_fault(&svm, PAGES_THP);
+		igt_describe("Holes are zero");
+		igt_subtest("fault-holes")
+			test_holes(&svm);
+		igt_describe("The switch");
+		igt_subtest("off-stays")
+			test_off(&svm);
+		igt_describe("Blocks of 64 KiB");
+		igt_subtest("block-64k")
+			test_64k(&svm);
+		igt_describe("A pinned page stays");
+		igt_subtest("pinned-page")
+			test_pinned(&svm);
+		igt_describe("A long-term pin brings memory back");
+		igt_subtest("pin-brings-back-4k")
+			test_pin_vram(&svm, PAGES_4K);
+		igt_subtest("pin-brings-back-thp")
+			test_pin_vram(&svm, PAGES_THP);
+		igt_describe("Direct I/O");
+		igt_subtest("o-direct-read")
+			test_o_direct(&svm, false);
+		igt_subtest("o-direct-write")
+			test_o_direct(&svm, true);
+		for (i = 0; i < ARRAY_SIZE(stays); i++) {
+			igt_describe("Memory that is not anonymous stays");
+			igt_subtest_f("%s-stays", stays[i])
+				test_stays(&svm, stays[i]);
+		}
+		igt_describe("Swap");
+		igt_subtest("swapped-pages")
+			test_swapped(&svm);
+		igt_subtest("swap-out-mapped")
+			test_swap_out(&svm);
+		igt_describe("A huge page is split");
+		igt_subtest("split-thp-ram")
+			test_split(&svm, false);
+		igt_subtest("split-thp-vram")
+			test_split(&svm, true);
+		igt_describe("Small pages are collapsed");
+		igt_subtest("collapse-ram")
+			test_collapse(&svm, false);
+		igt_subtest("collapse-vram")
+			test_collapse(&svm, true);
+		igt_describe("Merged pages");
+		igt_subtest("ksm")
+			test_ksm(&svm);
+		igt_describe("Pages that a thread supplies");
+		igt_subtest("userfaultfd")
+			test_userfaultfd(&svm);
+		igt_describe("Locked memory");
+		igt_subtest("mlocked")
+			test_mlocked(&svm);
+		igt_describe("No room in VRAM");
+		igt_subtest("vram-full")
+			test_full(&svm);
+		igt_describe("A block that both want");
+		igt_subtest("ping-pong-stays")
+			test_ping_pong(&svm);
+		igt_fixture()
+			svm_close(&svm);
+	}
+}

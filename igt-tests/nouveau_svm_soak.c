@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: nouveau svm soak
+ * Category: Core
+ * Mega feature: SVM
+ * Sub-category: shared virtual memory
+ * Functionality: everything at random, for long
+ * Description: processes do everything at random to memory that GPUs work on; a shadow copy says what must be there
+ *
+ * Environment: NVSVM_SOAK_MINUTES (1), NVSVM_SOAK_SEED (the time), NVSVM_SOAK_PROCESSES (3).
+ * The seed is printed; each process prints its last operations when it fails.
+ */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "igt.h"
+#include "svm_test.h"
+
+#include <drm.h>
+#include <nouveau_drm.h>
+
+IGT_TEST_DESCRIPTION("Everything at random, for long.");
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+#define REGIONS 16u
+#define MAX_PAGES 2048u		/* of a region */
+#define CLIENTS 2u
+#define LAST_OPS 48u
+
+enum kind { ANON, SHARED, OF_FILE, NR_KINDS };
+
+/* Memory, and what word 0 (written) and word 2 (counted in) of each page must hold. */
+struct region {
+	char *p;
+	uint32_t pages;
+	enum kind kind;
+	int fd, pin;
+	struct {
+		uint32_t word, count;
+	} shadow[MAX_PAGES];
+};
+
+/* A launch that nobody has waited for: its region is left alone until then. */
+struct pending {
+	struct region *r;
+};
+
+static struct region regions[REGIONS];
+static struct svm clients[CLIENTS];
+static struct pending pending[CLIENTS];
+static uint32_t rng;
+static uint64_t nr_ops;
+
+static struct {
+	const char *what;
+	uint32_t region, first, n, value;
+} last[LAST_OPS];
+
+static uint32_t rnd(uint32_t n)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 17;
+	rng ^= rng << 5;
+	return rng % n;
+}
+
+static void note(const char *what, const struct region *r, uint32_t first, uint32_t n, uint32_t value)
+{
+	last[nr_ops % LAST_OPS].what = what;
+	last[nr_ops % LAST_OPS].region = (uint32_t)(r - regions);
+	last[nr_ops % LAST_OPS].first = first;
+	last[nr_ops % LAST_OPS].n = n;
+	last[nr_ops % LAST_OPS].value = value;
+	nr_ops++;
+}
+
+static void print_last(void)
+{
+	uint64_t i;
+
+	for (i = nr_ops > LAST_OPS ? nr_ops - LAST_OPS : 0; i < nr_ops; i++) {
+		uint32_t k = i % LAST_OPS;
+
+		igt_warn("%" PRIu64 ": %s region %u (%p, kind %d) page %u + %u value %#x\n", i, last[k].what, last[k].region,
+			 regions[last[k].region].p, regions[last[k].region].kind, last[k].first, last[k].n,
+			 last[k].value);
+	}
+}
+
+#define check(expr, ...)                                                                           \
+	do {                                                                                       \
+		if (!(expr)) {                                                                     \
+			print_last();                                                              \
+			igt_assert_f(expr, __VA_ARGS__);                                           \
+		}                                                                                  \
+	} while (0)
+
+static volatile uint32_t *word(const struct region *r, uint32_t page)
+{
+	return (volatile uint32_t *)(r->p + page * SZ_4K);
+}
+
+static void region_new(struct region *r)
+{
+	size_t len;
+	bool huge = rnd(2);
+
+	memset(r, 0, sizeof(*r));
+	r->kind = rnd(8) < 6 ? ANON : SHARED + rnd(2);
+	r->pages = huge ? 512 * (1 + rnd(4)) : 1 + rnd(900);
+	r->fd = r->pin = -1;
+	len = r->pages * SZ_4K;
+	if (r->kind == OF_FILE) {
+		char name[] = "/tmp/soak.XXXXXX";
+
+		r->fd = mkstemp(name);
+		igt_assert_fd(r->fd);
+		unlink(name);
+		igt_assert_eq(ftruncate(r->fd, (off_t)len), 0);
+	}
+	r->p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		    (r->kind == ANON ? MAP_PRIVATE : MAP_SHARED) | (r->fd < 0 ? MAP_ANONYMOUS : 0), r->fd, 0);
+	check(r->p != MAP_FAILED, "mmap: %s\n", strerror(errno));
+	if (r->kind == ANON)
+		igt_assert_eq(madvise(r->p, len, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE), 0);
+	note("new", r, 0, r->pages, huge);
+}
+
+static void unpin(struct region *r)
+{
+	if (r->pin >= 0)
+		close(r->pin);
+	r->pin = -1;
+}
+
+static void region_del(struct region *r)
+{
+	note("del", r, 0, r->pages, 0);
+	unpin(r);
+	igt_assert_eq(munmap(r->p, r->pages * SZ_4K), 0);
+	if (r->fd >= 0)
+		close(r->fd);
+}
+
+static void cpu_check(struct region *r, uint32_t first, uint32_t n)
+{
+	uint32_t i;
+
+	note("cpu check", r, first, n, 0);
+	for (i = first; i < first + n; i++) {
+		uint32_t a = word(r, i)[0], b = word(r, i)[2];
+
+		check(a == r->shadow[i].word && b == r->shadow[i].count,
+		      "region %u page %u: the CPU reads %#x, %#x, expected %#x, %#x\n", (uint32_t)(r - regions), i, a, b,
+		      r->shadow[i].word, r->shadow[i].count);
+	}
+}
+
+/* A launch takes whole CTAs. */
+static uint32_t whole(uint32_t n)
+{
+	return n < NV_THREADS ? n : n / NV_THREADS * NV_THREADS;
+}
+
+static void launch(struct svm *svm, const struct nv_kernel *kernel, uint32_t n, const struct nv_args *args)
+{
+	uint32_t threads = n < NV_THREADS ? n : NV_THREADS;
+
+	nv_use(&svm->chan, &svm->out);
+	check(nv_launch(&svm->chan, kernel, n / threads, threads, args, sizeof(*args)) == 0, "nv_launch failed\n");
+	check(nv_submit(&svm->chan) == 0, "nv_submit failed\n");
+}
+
+static void settle(uint32_t c)
+{
+	int err;
+
+	if (!pending[c].r)
+		return;
+	err = nv_wait(&clients[c].chan, 0);
+	check(!err, "client %u: %s\n", c, strerror(-err));
+	pending[c].r = NULL;
+}
+
+static void settle_all(void)
+{
+	uint32_t c;
+
+	for (c = 0; c < CLIENTS; c++)
+		settle(c);
+}
+
+static void gpu_check(uint32_t c, struct region *r, uint32_t first, uint32_t n)
+{
+	const struct nv_args args = { .dst = clients[c].out.va, .src = (uintptr_t)word(r, first) };
+	volatile uint32_t *out = clients[c].out.map;
+	uint32_t i;
+
+	note("gpu check", r, first, n, c);
+	for (i = 0; i < n; i++)
+		out[i] = 0xdeadbeef;
+	launch(&clients[c], &clients[c].read_page, n, &args);
+	check(nv_wait(&clients[c].chan, 0) == 0, "client %u hangs or is dead\n", c);
+	for (i = 0; i < n; i++)
+		check(out[i] == r->shadow[first + i].word, "region %u page %u: the GPU reads %#x, expected %#x\n",
+		      (uint32_t)(r - regions), first + i, out[i], r->shadow[first + i].word);
+}
+
+static void gpu_write(uint32_t c, struct region *r, uint32_t first, uint32_t n)
+{
+	const struct nv_args args = { .dst = (uintptr_t)word(r, first), .value = rng };
+	uint32_t i;
+
+	note("gpu write", r, first, n, rng);
+	for (i = 0; i < n; i++)
+		r->shadow[first + i].word = args.value + i;
+	launch(&clients[c], &clients[c].write_page, n, &args);
+	pending[c].r = r;
+	if (rnd(2))
+		settle(c);
+}
+
+static void gpu_add(uint32_t c, struct region *r, uint32_t first, uint32_t n)
+{
+	const struct nv_args args = { .dst = (uintptr_t)&word(r, first)[2], .value = 1 + rnd(99) };
+	uint32_t i;
+
+	note("gpu add", r, first, n, args.value);
+	for (i = 0; i < n; i++)
+		r->shadow[first + i].count += args.value;
+	launch(&clients[c], &clients[c].add_page, n, &args);
+	pending[c].r = r;
+	if (rnd(2))
+		settle(c);
+}
+
+static void cpu_write(struct region *r, uint32_t first, uint32_t n)
+{
+	uint32_t i;
+
+	note("cpu write", r, first, n, rng);
+	for (i = first; i < first + n; i++) {
+		r->shadow[i].word = rng + i;
+		word(r, i)[0] = rng + i;
+	}
+}
+
+static void move(struct region *r)
+{
+	size_t len = r->pages * SZ_4K;
+	char *place = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	note("mremap", r, 0, r->pages, 0);
+	igt_assert(place != MAP_FAILED);
+	check(mremap(r->p, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, place) == place, "mremap: %s\n", strerror(errno));
+	r->p = place;
+}
+
+static void child_checks(struct region *r)
+{
+	int st;
+	pid_t pid;
+
+	note("fork", r, 0, r->pages, 0);
+	pid = fork();
+	check(pid >= 0, "fork: %s\n", strerror(errno));
+	if (!pid) {
+		uint32_t i;
+
+		for (i = 0; i < r->pages; i++) {
+			if (word(r, i)[0] != r->shadow[i].word || word(r, i)[2] != r->shadow[i].count)
+				_exit(1);
+			if (r->kind == ANON)
+				word(r, i)[0] = 0xc0ffee;
+		}
+		_exit(0);
+	}
+	/* Half of the time this process goes on meanwhile. */
+	if (rnd(2)) {
+		cpu_check(r, 0, r->pages);
+		gpu_check(0, r, 0, whole(r->pages));
+	}
+	igt_assert_eq(waitpid(pid, &st, 0), pid);
+	check(st == 0, "the child ended with %#x\n", st);
+}
+
+static void drop(struct region *r, uint32_t first, uint32_t n)
+{
+	uint32_t i;
+
+	note("drop", r, first, n, 0);
+	unpin(r);
+	igt_assert_eq(madvise(r->p + first * SZ_4K, n * SZ_4K, MADV_DONTNEED), 0);
+	for (i = first; i < first + n; i++)
+		r->shadow[i].word = r->shadow[i].count = 0;
+}
+
+static void reopen(uint32_t c)
+{
+	note("reopen", regions, 0, 0, c);
+	settle(c);
+	svm_close(&clients[c]);
+	svm_open(&clients[c]);
+}
+
+/* A client of its own does what it must not. */
+static void crash(void)
+{
+	struct svm bad;
+
+	note("crash", regions, 0, 0, 0);
+	svm_open(&bad);
+	check(svm_gpu_try(&bad, &bad.write, 0x1000, 0, 1) == -ENODEV, "a write to nothing went through\n");
+	svm_close(&bad);
+}
+
+static void buffers(uint32_t c)
+{
+	struct nv_bo bo[8];
+	uint32_t n = 0;
+
+	note("buffers", regions, 0, 0, c);
+	while (n < 8 && !nv_bo_new(&clients[c].dev, (1 + rnd(8)) * 4 * SZ_1M, NOUVEAU_GEM_DOMAIN_VRAM, &bo[n]))
+		n++;
+	while (n)
+		nv_bo_del(&bo[--n]);
+}
+
+static void step(void)
+{
+	struct region *r = &regions[rnd(REGIONS)];
+	uint32_t c = rnd(CLIENTS), first, n, k;
+	bool bound;
+
+	for (k = 0; k < CLIENTS; k++)
+		if (pending[k].r == r || k == c)
+			settle(k);
+	first = rnd(r->pages);
+	n = whole(1 + rnd(r->pages - first));
+
+	switch (rnd(28)) {
+	case 0: case 1: case 2:
+		cpu_write(r, first, n);
+		break;
+	case 3: case 4: case 5:
+		cpu_check(r, first, n);
+		break;
+	case 6: case 7: case 8: case 9:
+		gpu_write(c, r, first, n);
+		break;
+	case 10: case 11: case 12:
+		gpu_check(c, r, first, n);
+		break;
+	case 13: case 14:
+		if (r->kind == ANON)
+			gpu_add(c, r, first, n);
+		break;
+	case 15: case 16: case 17:
+		bound = rnd(3);
+		note(bound ? "bind vram" : "bind ram", r, first, n, c);
+		check(nv_svm_bind(&clients[c].dev, r->p + first * SZ_4K, n * SZ_4K, bound, NULL) == 0, "SVM_BIND\n");
+		break;
+	case 18:
+		if (r->kind == ANON)
+			drop(r, first, n);
+		break;
+	case 19:
+		note("pageout", r, first, n, 0);
+		madvise(r->p + first * SZ_4K, n * SZ_4K, MADV_PAGEOUT);
+		break;
+	case 20:
+		move(r);
+		break;
+	case 21:
+		note("read-only", r, first, n, 0);
+		igt_assert_eq(mprotect(r->p + first * SZ_4K, n * SZ_4K, PROT_READ), 0);
+		gpu_check(c, r, first, n);
+		cpu_check(r, first, n);
+		igt_assert_eq(mprotect(r->p + first * SZ_4K, n * SZ_4K, PROT_READ | PROT_WRITE), 0);
+		break;
+	case 22:
+		child_checks(r);
+		break;
+	case 23:
+		unpin(r);
+		if (r->kind == ANON && rnd(2)) {
+			note("pin", r, first, n, 0);
+			r->pin = svm_pin(r->p + first * SZ_4K, n * SZ_4K);
+		}
+		break;
+	case 24:
+		note("collapse", r, 0, r->pages, 0);
+		if (r->kind == ANON)
+			madvise(r->p, r->pages * SZ_4K, rnd(2) ? MADV_COLLAPSE : MADV_NOHUGEPAGE);
+		break;
+	case 25:
+		region_del(r);
+		region_new(r);
+		break;
+	case 26:
+		if (rnd(8) == 0)
+			reopen(c);
+		else if (rnd(8) == 0)
+			crash();
+		break;
+	case 27:
+		if (rnd(4) == 0)
+			buffers(c);
+		break;
+	}
+}
+
+static void run(uint32_t seed, time_t end)
+{
+	uint32_t i;
+
+	rng = seed ? seed : 1;
+	for (i = 0; i < CLIENTS; i++)
+		svm_open(&clients[i]);
+	for (i = 0; i < REGIONS; i++)
+		region_new(&regions[i]);
+	while (time(NULL) < end) {
+		step();
+		if (rnd(500) == 0) {
+			settle_all();
+			for (i = 0; i < REGIONS; i++)
+				cpu_check(&regions[i], 0, regions[i].pages);
+		}
+	}
+	settle_all();
+	for (i = 0; i < REGIONS; i++) {
+		cpu_check(&regions[i], 0, regions[i].pages);
+		region_del(&regions[i]);
+	}
+	for (i = 0; i < CLIENTS; i++)
+		svm_close(&clients[i]);
+	printf("soak: %" PRIu64 " operations with seed %u\n", nr_ops, seed);
+	fflush(stdout);
+}
+
+static uint32_t setting(const char *name, uint32_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? (uint32_t)strtoul(text, NULL, 0) : otherwise;
+}
+
+/**
+ * SUBTEST: soak
+ * Description: everything at random, checked against a shadow copy
+ */
+int igt_main()
+{
+	igt_describe("Everything at random");
+	igt_subtest("soak") {
+		time_t end = time(NULL) + 60 * (time_t)setting("NVSVM_SOAK_MINUTES", 1);
+		uint32_t seed = setting("NVSVM_SOAK_SEED", (uint32_t)time(NULL));
+
+		printf("soak: seed %u\n", seed);
+		fflush(stdout);
+		svm_migrate_on_fault(true);
+		igt_fork(child, setting("NVSVM_SOAK_PROCESSES", 3))
+			run(seed + (uint32_t)child * 7919, end);
+		igt_waitchildren();
+	}
+}
