@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: nouveau svm unplug
+ * Category: Core
+ * Mega feature: SVM
+ * Sub-category: shared virtual memory
+ * Functionality: the device or its driver goes
+ * Description: unbind, removal and unload with data in VRAM: the data comes back first, users go on without a GPU
+ *
+ * Each wants a machine of its own: own-boot.list.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#include "gpu_model.h"
+#include "igt.h"
+#include "svm_test.h"
+
+IGT_TEST_DESCRIPTION("Unbind, removal and unload with data in VRAM.");
+
+#define NR (SZ_2M / SZ_4K)
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	igt_assert_f(fd >= 0, "%s: %s\n", path, strerror(errno));
+	igt_assert_f(write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s: %s\n", path, strerror(errno));
+	close(fd);
+}
+
+/* "0000:00:03.0" of the first GPU */
+static void gpu_slot(char slot[64])
+{
+	char link[256], *name;
+	ssize_t n = readlink("/sys/class/drm/renderD128/device", link, sizeof(link) - 1);
+
+	igt_assert_lt(0, (int)n);
+	link[n] = 0;
+	name = strrchr(link, '/');
+	igt_assert(name && strlen(name + 1) < 64);
+	strcpy(slot, name + 1);
+}
+
+enum way { UNBIND, REMOVE };
+
+static void take_away(enum way way, const char *slot)
+{
+	char path[128];
+
+	if (way == UNBIND) {
+		write_file("/sys/bus/pci/drivers/nouveau/unbind", slot);
+	} else {
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove", slot);
+		write_file(path, "1");
+	}
+}
+
+static void bring_back(enum way way, const char *slot)
+{
+	int i;
+
+	if (way == UNBIND)
+		write_file("/sys/bus/pci/drivers/nouveau/bind", slot);
+	else
+		write_file("/sys/bus/pci/rescan", "1");
+	for (i = 0; i < 300 && access("/dev/dri/renderD128", F_OK); i++)
+		usleep(100000);
+}
+
+/* The GPU works again. */
+static void works(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	struct svm svm;
+
+	svm_open(&svm);
+	svm_cpu_write_pages(p, NR, 0x4000);
+	svm_gpu_write_pages(&svm, p, NR, 0x5000);
+	svm_cpu_check_pages(p, NR, 0x5000, false);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: %s-data-left
+ * Description: %arg[1]: the client is closed, its process still has data in VRAM: the data comes back first
+ *
+ * arg[1]:
+ *
+ * @unbind: the driver is unbound
+ * @remove: the device is removed
+ */
+static void test_data_left(enum way way)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_THP), *q = svm_alloc(SZ_2M, PAGES_4K), slot[64];
+	struct svm svm;
+
+	gpu_slot(slot);
+	svm_migrate_on_fault(true);
+	svm_open(&svm);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_cpu_write_pages(q, NR, 0x200);
+	svm_gpu_write_pages(&svm, p, NR, 0x300);
+	svm_gpu_write_pages(&svm, q, NR, 0x400);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	igt_assert_eq_u64(svm_count_pages(q, SZ_2M, PAGE_IN_VRAM), NR);
+	svm_close(&svm);
+	take_away(way, slot);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR);
+	svm_cpu_check_pages(p, NR, 0x300, false);
+	svm_cpu_check_pages(q, NR, 0x400, false);
+	bring_back(way, slot);
+	works();
+	svm_free(p, SZ_2M);
+	svm_free(q, SZ_2M);
+}
+
+/**
+ * SUBTEST: %s-live
+ * Description: %arg[1] while a client has a channel and data in VRAM: the data comes back first, the client can end
+ *
+ * arg[1]:
+ *
+ * @unbind: the driver is unbound
+ * @remove: the device is removed
+ */
+static void test_live(enum way way)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K), slot[64];
+	struct svm svm;
+
+	gpu_slot(slot);
+	svm_migrate_on_fault(true);
+	svm_open(&svm);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_gpu_write_pages(&svm, p, NR, 0x300);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	take_away(way, slot);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR);
+	svm_cpu_check_pages(p, NR, 0x300, false);
+	svm_cpu_write_pages(p, NR, 0x400);
+	igt_assert_lt(nv_svm_bind(&svm.dev, p, SZ_2M, true, NULL), 0);
+	svm_cpu_check_pages(p, NR, 0x400, true);
+	svm_close(&svm);
+	bring_back(way, slot);
+	works();
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: unload
+ * Description: the module is unloaded while a process has data in VRAM and no file open
+ */
+static void test_unload(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	struct svm svm;
+	int status;
+
+	svm_migrate_on_fault(true);
+	svm_open(&svm);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_gpu_write_pages(&svm, p, NR, 0x300);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	svm_close(&svm);
+	/* Device pages hold the module: it goes when they are gone, not before. */
+	status = system("rmmod nouveau 2>/dev/null");
+	svm_cpu_check_pages(p, NR, 0x300, false);
+	if (status) {
+		igt_info("the module was busy while data was in VRAM\n");
+		usleep(2000000);
+		igt_assert_eq(system("rmmod nouveau"), 0);
+	}
+	svm_cpu_check_pages(p, NR, 0x300, false);
+	igt_assert_eq(system("modprobe nouveau"), 0);
+	works();
+	svm_free(p, SZ_2M);
+}
+
+static sigjmp_buf bus_error;
+
+static void on_sigbus(int sig)
+{
+	siglongjmp(bus_error, 1);
+}
+
+/**
+ * SUBTEST: surprise
+ * Description: the device vanishes with data in VRAM: the CPU gets SIGBUS for that, its other data, and can end
+ */
+static void test_surprise(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K), *q = svm_alloc(SZ_2M, PAGES_4K), slot[64];
+	struct sigaction sa = { .sa_handler = on_sigbus };
+	volatile uint32_t sigbus = 0, i;
+	struct gpu_model *m;
+	struct svm svm;
+
+	gpu_slot(slot);
+	svm_migrate_on_fault(true);
+	svm_open(&svm);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_cpu_write_pages(q, NR, 0x200);
+	svm_gpu_write_pages(&svm, p, NR, 0x300);
+	m = gpu_model_open(0);
+	igt_require(m);
+	igt_assert_eq(gpu_model_go_dark(m), 0);
+	gpu_model_close(m);
+	sigaction(SIGBUS, &sa, NULL);
+	for (i = 0; i < NR; i += 64) {
+		if (sigsetjmp(bus_error, 1)) {
+			sigbus++;
+			continue;
+		}
+		igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K), 0x300 + i);
+	}
+	igt_info("%u of 8 reads raised SIGBUS\n", sigbus);
+	signal(SIGBUS, SIG_DFL);
+	/* Nothing can be read from a device that is not there. */
+	igt_assert_eq_u32(sigbus, 8);
+	svm_cpu_check_pages(q, NR, 0x200, true);
+	take_away(REMOVE, slot);
+	svm_cpu_check_pages(q, NR, 0x200, true);
+	munmap(p, SZ_2M);
+	svm_close(&svm);
+}
+
+int igt_main()
+{
+	igt_describe("The client is closed, data is left in VRAM");
+	igt_subtest("unbind-data-left")
+		test_data_left(UNBIND);
+	igt_subtest("remove-data-left")
+		test_data_left(REMOVE);
+	igt_describe("A client is at work");
+	igt_subtest("unbind-live")
+		test_live(UNBIND);
+	igt_subtest("remove-live")
+		test_live(REMOVE);
+	igt_describe("The module goes");
+	igt_subtest("unload")
+		test_unload();
+	igt_describe("The device is gone without a word");
+	igt_subtest("surprise")
+		test_surprise();
+}
