@@ -463,15 +463,16 @@ ALU(alu_xmad)
 		LANES k[l] = x->c[l] + (x->b[l] << 16);
 		break;
 	case 3:
-		/* CSFU: the signed fix-up, subtracts the terms that unsigned halves added */
+		/*
+		 * CSFU, by nv50_ir.h: "if both operands to the multiplication are non-zero, subtract 65536 for
+		 * each negative operand"
+		 */
 		LANES {
-			uint32_t f = 0;
+			uint32_t a = h1a ? x->a[l] >> 16 : x->a[l] & 0xffff;
+			uint32_t b = h1b ? x->b[l] >> 16 : x->b[l] & 0xffff;
+			uint32_t f = ((a & 0x8000) + (b & 0x8000)) << 1;
 
-			if (ty & 1)
-				f += h1a ? (x->a[l] >> 31) << 16 : (x->a[l] >> 15 & 1) << 16;
-			if (ty & 2)
-				f += h1b ? (x->b[l] >> 31) << 16 : (x->b[l] >> 15 & 1) << 16;
-			k[l] = x->c[l] - f;
+			k[l] = x->c[l] - (a && b ? f : 0);
 		}
 		break;
 	default:
@@ -1201,19 +1202,21 @@ ALU(alu_fchk)
 	set_pred(x, sm_bits(i->word, 3, 3), to_mask(t));
 }
 
+/* Lane 0 of a quad has bits 7:6, and "mov2" is B, by what handleManualTXD() of nv50_ir wants of it. */
 ALU(alu_fswzadd)
 {
-	uint32_t r[SM_WARP], t[SM_WARP];
-	unsigned int sw = sm_bits(i->word, 28, 8);
+	unsigned int sw = sm_bits(i->word, 28, 8), rnd = sm_bits(i->word, 39, 2), old;
+	uint32_t ta[SM_WARP], tb[SM_WARP], r[SM_WARP];
+	const uint32_t *a = fsrc(x->a, ta, false, false, B(44)), *b = fsrc(x->b, tb, false, false, B(44));
 
+	old = rnd_set(rnd);
 	for (int l = 0; l < SM_WARP; l++) {
-		unsigned int op = sw >> (2 * (l & 3)) & 3;
-		float a = u2f(x->a[l]), b = u2f(x->b[l]);
+		unsigned int op = sw >> (6 - 2 * (l & 3)) & 3;
+		volatile float fa = u2f(a[l]), fb = u2f(b[l]);
 
-		/* add, b - a ("sub left"), a - b ("sub right"), move a */
-		t[l] = f2u(op == 0 ? a + b : op == 1 ? b - a : op == 2 ? a - b : a);
+		r[l] = f2u(op == 0 ? fa + fb : op == 1 ? fb - fa : op == 2 ? fa - fb : fb);
 	}
-	memcpy(r, t, sizeof(r));
+	rnd_restore(old, rnd);
 	fpost(r, B(44), false);
 	memcpy(x->d, r, sizeof(r));
 }

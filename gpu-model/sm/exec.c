@@ -198,8 +198,9 @@ void sm_barrier_check(struct sm_cta *cta)
 		for (unsigned int n = 0; n < cta->nr_warps; n++) {
 			struct sm_warp *w = &cta->warps[n];
 
-			if (w->state == WARP_BARRIER && w->bar_id == id)
-				w->state = WARP_READY;
+			if (w->state != WARP_BARRIER || w->bar_id != id)
+				continue;
+			w->state = WARP_READY;
 			w->bar_result = b->popc;
 		}
 		memset(b, 0, sizeof(*b));

@@ -203,6 +203,79 @@ static inline int plain_run(struct sm_array *sm, struct sm_event *ev, int max)
 	return n;
 }
 
+/* --- which rows of the opcode table were tested --------------------------------- */
+
+static const char *cover_by[256];	/* by row: the first test that compared what it does */
+static const char *cover_now;		/* the test that runs, NULL: one that compares nothing */
+
+static inline int cover_begin(void **state)
+{
+	cover_now = *state;
+	return 0;
+}
+
+/* Tests whose programs count as coverage. */
+#define sm_test(f) cmocka_unit_test_prestate_setup_teardown(f, cover_begin, NULL, (void *)#f)
+
+/* Tests that do not compare what each of their instructions does. */
+#define sm_uncounted(f) cmocka_unit_test_prestate_setup_teardown(f, cover_begin, NULL, NULL)
+
+static inline void cover(uint64_t word)
+{
+	const struct sm_row *r = sm_row_of(word);
+	size_t n;
+
+	if (r && cover_now && !cover_by[r - sm_rows(&n)])
+		cover_by[r - sm_rows(&n)] = cover_now;
+}
+
+/*
+ * Each row of the table is listed in Documentation/gpu-model-sm.rst with its test, and those that the
+ * list gives to this program (@program) were tested in this run.  SM_COVER=1 prints the lines.
+ */
+static inline void cover_check(const char *program)
+{
+	static const char *const tries[] = { "../Documentation/gpu-model-sm.rst", "Documentation/gpu-model-sm.rst" };
+	const struct sm_row *rows;
+	char listed[256][64] = { "" }, line[256];
+	unsigned int bad = 0;
+	FILE *f = NULL;
+	size_t n;
+
+	rows = sm_rows(&n);
+	for (size_t j = 0; j < n && getenv("SM_COVER"); j++)
+		if (cover_by[j])
+			fprintf(stderr, "   %04x, %s, %d, %s, %s\n", rows[j].match, rows[j].name, rows[j].form, program,
+			       cover_by[j]);
+	for (size_t j = 0; !f && j < 2; j++)
+		f = fopen(tries[j], "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		unsigned int match;
+		char name[64], form[64], where[64], test[64];
+
+		if (sscanf(line, " %4x, %63[^,], %63[^,], %63[^,], %63s", &match, name, form, where, test) != 5)
+			continue;
+		for (size_t j = 0; j < n; j++) {
+			if (rows[j].match != match)
+				continue;
+			snprintf(listed[j], sizeof(listed[j]), "%.62s", where);
+			if (!strcmp(where, program) && (!cover_by[j] || strcmp(cover_by[j], test))) {
+				print_error("%04x %s: the list says %s, it was tested by %s\n", match, rows[j].name,
+					    test, cover_by[j] ? cover_by[j] : "nothing");
+				bad++;
+			}
+		}
+	}
+	fclose(f);
+	for (size_t j = 0; j < n; j++)
+		if (!listed[j][0]) {
+			print_error("%04x %s form %d: no test is listed\n", rows[j].match, rows[j].name, rows[j].form);
+			bad++;
+		}
+	assert_int_equal(bad, 0);
+}
+
 /* --- words ------------------------------------------------------------------ */
 
 #define RZ 255

@@ -63,6 +63,8 @@ static void ctx_new(struct ctx *c, int workers, unsigned int grid, unsigned int 
 
 static uint64_t ctx_launch(struct ctx *c, const struct prog *p)
 {
+	for (int j = 0; j < p->n; j++)
+		cover(p->w[j]);
 	plain_code(c->p, AT_CODE, p->w, p->n);
 	return sm_launch(c->sm, &c->l);
 }
@@ -1071,6 +1073,194 @@ static void barrier_arrive(void **state)
 	ctx_del(&c);
 }
 
+/* BAR.RED counts, ands and ors a predicate over the CTA; B2R reads the result; another barrier's is not mixed in. */
+static void barrier_reduce(void **state)
+{
+	for (int red = 0; red < 3; red++)
+		for (int kind = 0; kind < 4; kind++) {
+			struct prog p = { .n = 0 };
+			unsigned int want = 0, threads = 80;	/* the last warp is half full */
+			struct ctx c;
+			uint32_t *o;
+
+			prologue(&p, threads, 3, OUT);
+			/* p0: t < 40; for all; for none; p0 negated */
+			add(&p, i_isetpi(0, LT, 0, kind == 1 ? 1000 : kind == 2 ? -1 : 40));
+			add(&p, 0xf0a8000000070000ull | 3 << 8 | fld(2 | red << 3, 32) | bit(43) | bit(44) |
+				    (kind == 3 ? bit(42) : 0));
+			add(&p, 0xf0b8000000070000ull | 8);
+			/* a plain barrier must not change what was read, nor what B2R reads after a second reduction */
+			add(&p, I_BAR);
+			add(&p, 0xf0a8000000070000ull | 5 << 8 | fld(2, 32) | bit(43) | bit(44) | fld(PT, 39));
+			add(&p, 0xf0b8000000070000ull | 9);
+			add(&p, i_stg(8, 2, 0, 5));
+			run(&p, &c, threads);
+			ctx_launch(&c, &p);
+			ctx_done(&c);
+			for (unsigned int t = 0; t < threads; t++) {
+				bool v = kind == 1 || (kind == 0 && t < 40) || (kind == 3 && t >= 40);
+
+				want = red == 0 ? want + v : red == 1 ? (t ? want && v : v) : want || v;
+			}
+			o = at(c.p, OUT);
+			for (unsigned int t = 0; t < threads; t++) {
+				if (red == 0)
+					assert_int_equal(o[2 * t], want);
+				else
+					assert_int_equal(!!o[2 * t], want);
+				assert_int_equal(o[2 * t + 1], threads);
+			}
+			ctx_del(&c);
+		}
+}
+
+/* JMP relative to the code base, its target in a constant bank, JMX with targets of each lane's own, KIL, LEPC. */
+static void jumps(void **state)
+{
+	struct prog p = { .n = 0 };
+	int jmp, jmpc, jmx, t[2], lepc, target, bra, skip[2];
+	struct ctx c;
+	uint32_t *o;
+
+	prologue(&p, 32, 3, OUT);
+	add(&p, i_mov32(9, 0));
+	jmp = hole(&p);
+	add(&p, i_iaddi(9, 9, 1));	/* jumped over */
+	target = p.n;
+	p.w[jmp] = 0xe21000000007000full | fld(place_of(target), 20);
+	jmpc = hole(&p);
+	add(&p, i_iaddi(9, 9, 2));
+	p.w[jmpc] = 0xe21000000007002full | fld(0x80, 20);	/* c[0][0x80] */
+	/* even lanes to t[0], odd ones to t[1] */
+	skip[0] = p.n;
+	add(&p, enc(0x3840, 10, 0, 0, 0) | fld(1, 20) | fld(7, 48));
+	add(&p, i_isetpi(1, EQ, 10, 1));
+	t[0] = hole(&p);
+	t[1] = hole(&p);
+	bra = hole(&p);
+	jmx = hole(&p);
+	p.w[jmx] = 0xe20000000007000full | 11 << 8;
+	p.w[t[0]] = i_mov32(11, place_of(p.n));
+	add(&p, i_iaddi(9, 9, 100));
+	skip[1] = hole(&p);
+	p.w[t[1]] = guard(i_mov32(11, place_of(p.n)), 1, false);
+	add(&p, i_iaddi(9, 9, 200));
+	patch(&p, skip[1], 0xe240, p.n, PT, false);
+	patch(&p, bra, 0xe290, p.n, PT, false);
+	lepc = p.n;
+	add(&p, 0x50d0000000070000ull | 8);
+	add(&p, i_stg(8, 2, 0, 5));
+	/* lanes 5 on are killed before the second store */
+	add(&p, i_isetpi(0, GE, 0, 5));
+	add(&p, guard(0xe33000000007000full, 0, false));
+	add(&p, i_stg(0, 2, 0x1000, 4));
+	run(&p, &c, 32);
+	((uint32_t *)at(c.p, AT_CB0))[0x20] = place_of(skip[0]);
+	ctx_launch(&c, &p);
+	ctx_done(&c);
+	o = at(c.p, OUT);
+	for (int l = 0; l < 32; l++) {
+		assert_int_equal(o[2 * l], (uint32_t)(VA + place_of(lepc)));
+		assert_int_equal(o[2 * l + 1], l & 1 ? 200 : 100);
+		assert_int_equal(o[0x400 + 2 * l], l < 5 ? l : 0);
+	}
+	ctx_del(&c);
+}
+
+/*
+ * LDC.IS and .ISL: the register's upper half names the bank, its lower half the place (nv50_ir inserts the
+ * index of the buffer there with INSBF 0x1010); .IL as without.
+ */
+static void ldc_modes(void **state)
+{
+	for (int mode = 0; mode < 4; mode++) {
+		struct prog p = { .n = 0 };
+		struct ctx c;
+		uint32_t *o, *b0, *b7;
+
+		prologue(&p, 32, 2, OUT);
+		add(&p, i_shl(8, 0, 2));
+		if (mode >= 2) {
+			/* odd lanes: bank 0 + 7 */
+			add(&p, enc(0x3840, 9, 0, 0, 0) | fld(1, 20) | fld(7, 48));
+			add(&p, i_mov32(10, 7 << 16));
+			add(&p, enc(0x5a00, 8, 9, 10, 8));
+		}
+		add(&p, 0xef94000000070000ull | 11 | 8 << 8 | fld(0x10, 20) | fld(mode, 44));
+		add(&p, i_stg(11, 2, 0, 4));
+		run(&p, &c, 32);
+		b0 = at(c.p, AT_CB0);
+		b7 = at(c.p, AT_CB7);
+		for (int j = 0; j < 64; j++) {
+			b0[j] = 1000 + j;
+			b7[j] = 7000 + j;
+		}
+		ctx_launch(&c, &p);
+		ctx_done(&c);
+		o = at(c.p, OUT);
+		for (int l = 0; l < 32; l++)
+			assert_int_equal(o[l], (mode >= 2 && (l & 1) ? 7004 : 1004) + l);
+		ctx_del(&c);
+	}
+}
+
+/* What has nothing to do here leaves registers, predicates, memory and the lanes as they were. */
+static void no_effect(void **state)
+{
+	const uint64_t words[] = {
+		0x50b0000000070f00ull, 0xef98000000070000ull, 0xef98000000070200ull, 0xef60000000070000ull | 2 << 8 | bit(52),
+		0xef80000000070000ull, 0xebf0000000070000ull, 0xf0f0000000070000ull | fld(3, 26), 0x50e0000000070000ull,
+	};
+	struct prog p = { .n = 0 };
+	struct ctx c;
+	uint32_t *o;
+
+	prologue(&p, 32, 3, OUT);
+	add(&p, i_mov32(8, 0x1234));
+	add(&p, i_isetpi(0, LT, 0, 7));
+	for (size_t j = 0; j < sizeof(words) / sizeof(words[0]); j++) {
+		add(&p, words[j]);
+		add(&p, i_iaddi(8, 8, 1));
+	}
+	add(&p, enc(0x50d8, 9, 0, 0, 0) | fld(1, 48) | fld(7, 45));	/* ballot of p0 */
+	add(&p, i_stg(8, 2, 0, 5));
+	run(&p, &c, 32);
+	ctx_launch(&c, &p);
+	ctx_done(&c);
+	o = at(c.p, OUT);
+	for (int l = 0; l < 32; l++) {
+		assert_int_equal(o[2 * l], 0x1234 + sizeof(words) / sizeof(words[0]));
+		assert_int_equal(o[2 * l + 1], 0x7f);
+	}
+	ctx_del(&c);
+}
+
+/* BPT has no debugger to stop for: an exception that names it. */
+static void breakpoint(void **state)
+{
+	struct prog p = { .n = 0 };
+	struct sm_event ev[4];
+	struct ctx c;
+	uint64_t id;
+
+	add(&p, 0xe3a0000000070000ull);
+	run(&p, &c, 32);
+	id = ctx_launch(&c, &p);
+	assert_int_equal(plain_run(c.sm, ev, 4), 1);
+	assert_int_equal(ev[0].type, SM_EVENT_EXCEPTION);
+	assert_int_equal(ev[0].error, SM_ERR_ILLEGAL_INSTR_PARAM);
+	assert_true(ev[0].word == p.w[0]);
+	sm_kill(c.sm, id);
+	assert_int_equal(sm_poll_events(c.sm, ev, 4), 1);
+	ctx_del(&c);
+}
+
+/* Every row that is not arithmetic ran in a program above whose outcome was compared. */
+static void every_row(void **state)
+{
+	cover_check("test_sm_exec");
+}
+
 /* --- state and scheduling --------------------------------------------------------------- */
 
 static void registers(void **state)
@@ -1348,31 +1538,37 @@ static void random_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(sizes),
-	    cmocka_unit_test(forms),
-	    cmocka_unit_test(ldc),
-	    cmocka_unit_test(page_kinds),
-	    cmocka_unit_test(atomics),
-	    cmocka_unit_test(compare_and_swap),
-	    cmocka_unit_test(fault_store),
-	    cmocka_unit_test(fault_load_atomic_fetch_const),
-	    cmocka_unit_test(kill_parked_and_running),
-	    cmocka_unit_test(exceptions),
-	    cmocka_unit_test(exception_stops_a_warp),
-	    cmocka_unit_test(out_of_range),
-	    cmocka_unit_test(too_big),
-	    cmocka_unit_test(if_else),
-	    cmocka_unit_test(loops),
-	    cmocka_unit_test(calls),
-	    cmocka_unit_test(splits),
-	    cmocka_unit_test(barrier),
-	    cmocka_unit_test(barrier_arrive),
-	    cmocka_unit_test(registers),
-	    cmocka_unit_test(new_code),
-	    cmocka_unit_test(many_grids),
-	    cmocka_unit_test(workers_fault),
-	    cmocka_unit_test(workers_kill),
-	    cmocka_unit_test(random_words),
+	    sm_test(sizes),
+	    sm_test(forms),
+	    sm_test(ldc),
+	    sm_test(page_kinds),
+	    sm_test(atomics),
+	    sm_test(compare_and_swap),
+	    sm_test(fault_store),
+	    sm_test(fault_load_atomic_fetch_const),
+	    sm_uncounted(kill_parked_and_running),
+	    sm_uncounted(exceptions),
+	    sm_test(exception_stops_a_warp),
+	    sm_test(out_of_range),
+	    sm_test(too_big),
+	    sm_test(if_else),
+	    sm_test(loops),
+	    sm_test(calls),
+	    sm_test(splits),
+	    sm_test(barrier),
+	    sm_test(barrier_arrive),
+	    sm_test(barrier_reduce),
+	    sm_test(jumps),
+	    sm_test(ldc_modes),
+	    sm_test(no_effect),
+	    sm_test(breakpoint),
+	    sm_test(registers),
+	    sm_test(new_code),
+	    sm_test(many_grids),
+	    sm_test(workers_fault),
+	    sm_uncounted(workers_kill),
+	    cmocka_unit_test(every_row),
+	    sm_uncounted(random_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
