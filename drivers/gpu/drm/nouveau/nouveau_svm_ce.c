@@ -44,7 +44,8 @@ struct nouveau_svm_ce {
 	struct nouveau_svm_dev *svm;
 	/** @chan: the channel, NULL after it was deleted */
 	struct nouveau_channel *chan;
-	/** @copy: the object of the engine's class on @chan. Its address is its name
+	/**
+	 * @copy: the object of the engine's class on @chan. Its address is its name
 	 * for nvif, so it stays where it is.
 	 */
 	struct nvif_object *copy;
@@ -125,14 +126,14 @@ static void
 nouveau_svm_ce_push_copy(struct nvif_push *push, u64 dst, u64 src, u32 bytes,
 			 bool first, bool last)
 {
-	PUSH_MTHD(push, NVA0B5, OFFSET_IN_UPPER,
-		  NVVAL(NVA0B5, OFFSET_IN_UPPER, UPPER, upper_32_bits(src)),
+	const u32 in_upper =
+		NVVAL(NVA0B5, OFFSET_IN_UPPER, UPPER, upper_32_bits(src));
+	const u32 out_upper =
+		NVVAL(NVA0B5, OFFSET_OUT_UPPER, UPPER, upper_32_bits(dst));
 
+	PUSH_MTHD(push, NVA0B5, OFFSET_IN_UPPER, in_upper,
 				OFFSET_IN_LOWER, lower_32_bits(src),
-
-				OFFSET_OUT_UPPER,
-		  NVVAL(NVA0B5, OFFSET_OUT_UPPER, UPPER, upper_32_bits(dst)),
-
+				OFFSET_OUT_UPPER, out_upper,
 				OFFSET_OUT_LOWER, lower_32_bits(dst));
 	PUSH_MTHD(push, NVA0B5, LINE_LENGTH_IN, bytes,
 				LINE_COUNT, 1);
@@ -167,23 +168,18 @@ static void
 nouveau_svm_ce_push(struct nouveau_svm_ce *ce, bool to_vram,
 		    const struct nouveau_svm_run *run, unsigned int nr)
 {
+	const u32 src = to_vram ?
+		NVDEF(NVA0B5, SET_SRC_PHYS_MODE, TARGET, COHERENT_SYSMEM) :
+		NVDEF(NVA0B5, SET_SRC_PHYS_MODE, TARGET, LOCAL_FB);
+	const u32 dst = to_vram ?
+		NVDEF(NVA0B5, SET_DST_PHYS_MODE, TARGET, LOCAL_FB) :
+		NVDEF(NVA0B5, SET_DST_PHYS_MODE, TARGET, COHERENT_SYSMEM);
 	struct nvif_push *push = &ce->chan->chan.push;
 	unsigned int i;
 
 	lockdep_assert_held(&ce->lock);
-	if (to_vram) {
-		PUSH_MTHD(push, NVA0B5, SET_SRC_PHYS_MODE,
-			  NVDEF(NVA0B5, SET_SRC_PHYS_MODE, TARGET, COHERENT_SYSMEM),
-
-					SET_DST_PHYS_MODE,
-			  NVDEF(NVA0B5, SET_DST_PHYS_MODE, TARGET, LOCAL_FB));
-	} else {
-		PUSH_MTHD(push, NVA0B5, SET_SRC_PHYS_MODE,
-			  NVDEF(NVA0B5, SET_SRC_PHYS_MODE, TARGET, LOCAL_FB),
-
-					SET_DST_PHYS_MODE,
-			  NVDEF(NVA0B5, SET_DST_PHYS_MODE, TARGET, COHERENT_SYSMEM));
-	}
+	PUSH_MTHD(push, NVA0B5, SET_SRC_PHYS_MODE, src,
+				SET_DST_PHYS_MODE, dst);
 
 	for (i = 0; i < nr; i++) {
 		bool first = i == 0, last = i == nr - 1;

@@ -225,7 +225,6 @@ nouveau_svm_fault_flush(struct nouveau_svm_dev *svm)
 		nouveau_svm_fault_advance(svm, get, overflow);
 }
 
-
 /* Service. */
 
 /* The strongest access comes first on a page, and implies the others. */

@@ -35,7 +35,8 @@ struct nouveau_svm_range {
 	bool ro;
 	/** @atomic: all of them allow atomics. As @live. */
 	bool atomic;
-	/** @pages_ro: @pages were got for reading. Under &nouveau_svm_vm.lock, as
+	/**
+	 * @pages_ro: @pages were got for reading. Under &nouveau_svm_vm.lock, as
 	 * all below.
 	 */
 	bool pages_ro;
@@ -47,7 +48,8 @@ struct nouveau_svm_range {
 	unsigned long bounce_time;
 	/** @stay_until: do not migrate before these jiffies, if not 0 */
 	unsigned long stay_until;
-	/** @exclusive: pages with the exclusive right to access, NULL if none.
+	/**
+	 * @exclusive: pages with the exclusive right to access, NULL if none.
 	 * Bits are set like @live, and cleared with it.
 	 */
 	unsigned long *exclusive;
