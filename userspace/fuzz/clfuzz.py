@@ -152,13 +152,15 @@ class Kernel:
             lambda: f"({a()} {self.pick(['&', '|', '^'])} {b()})",
             # "& 63u" is what OpenCL C does anyway, so NIR drops it, and nv50_ir's SHF of the
             # upper word, which lacks .W, then gets the whole amount: Mesa's defect, not a test
+            # (Documentation/gpu-model-sm.rst has the proof for both)
             lambda: f"({a()} << ({self.u(d - 1)} & 31u))" if self.r.randrange(2) else f"({a()} << {self.r.randrange(64)})",
             lambda: f"({a()} >> ({self.u(d - 1)} & 31u))" if self.r.randrange(2) else f"({a()} >> {self.r.randrange(64)})",
             lambda: f"((ulong){self.u(d - 1)} * (ulong){self.u(d - 1)})",
             lambda: f"({self.cond(d - 1)} ? {a()} : {b()})",
             lambda: f"(ulong)(long){self.i(d - 1)}",
             lambda: f"((ulong){self.u(d - 1)} << 32 | {self.u(d - 1)})",
-            lambda: f"({a()} / ({b()} | 1ul))" if self.r.randrange(4) == 0 else f"max({a()}, {b()})",
+            # no constant among max's operands: nv50_ir swaps them in the lower word's half alone (also its defect)
+            lambda: f"({a()} / ({b()} | 1ul))" if self.r.randrange(4) == 0 else f"max({a()} + gid, {b()} + lid)",
         ][t]()
 
     def f(self, d):
