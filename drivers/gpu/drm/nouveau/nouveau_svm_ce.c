@@ -132,11 +132,11 @@ nouveau_svm_ce_push_copy(struct nvif_push *push, u64 dst, u64 src, u32 bytes,
 		NVVAL(NVA0B5, OFFSET_OUT_UPPER, UPPER, upper_32_bits(dst));
 
 	PUSH_MTHD(push, NVA0B5, OFFSET_IN_UPPER, in_upper,
-				OFFSET_IN_LOWER, lower_32_bits(src),
-				OFFSET_OUT_UPPER, out_upper,
-				OFFSET_OUT_LOWER, lower_32_bits(dst));
+		  OFFSET_IN_LOWER, lower_32_bits(src),
+		  OFFSET_OUT_UPPER, out_upper,
+		  OFFSET_OUT_LOWER, lower_32_bits(dst));
 	PUSH_MTHD(push, NVA0B5, LINE_LENGTH_IN, bytes,
-				LINE_COUNT, 1);
+		  LINE_COUNT, 1);
 	PUSH_MTHD(push, NVA0B5, LAUNCH_DMA, nouveau_svm_ce_launch(first, last) |
 		  NVDEF(NVA0B5, LAUNCH_DMA, REMAP_ENABLE, FALSE));
 }
@@ -153,12 +153,12 @@ nouveau_svm_ce_push_clear(struct nvif_push *push, u64 dst, u32 bytes,
 		NVDEF(NVA0B5, SET_REMAP_COMPONENTS, DST_Y, CONST_B);
 
 	PUSH_MTHD(push, NVA0B5, SET_REMAP_CONST_A, 0,
-				SET_REMAP_CONST_B, 0,
-				SET_REMAP_COMPONENTS, components);
+		  SET_REMAP_CONST_B, 0,
+		  SET_REMAP_COMPONENTS, components);
 	PUSH_MTHD(push, NVA0B5, OFFSET_OUT_UPPER, upper_32_bits(dst),
-				OFFSET_OUT_LOWER, lower_32_bits(dst));
+		  OFFSET_OUT_LOWER, lower_32_bits(dst));
 	PUSH_MTHD(push, NVA0B5, LINE_LENGTH_IN, bytes >> 3,
-				LINE_COUNT, 1);
+		  LINE_COUNT, 1);
 	PUSH_MTHD(push, NVA0B5, LAUNCH_DMA, nouveau_svm_ce_launch(first, last) |
 		  NVDEF(NVA0B5, LAUNCH_DMA, REMAP_ENABLE, TRUE));
 }
@@ -179,7 +179,7 @@ nouveau_svm_ce_push(struct nouveau_svm_ce *ce, bool to_vram,
 
 	lockdep_assert_held(&ce->lock);
 	PUSH_MTHD(push, NVA0B5, SET_SRC_PHYS_MODE, src,
-				SET_DST_PHYS_MODE, dst);
+		  SET_DST_PHYS_MODE, dst);
 
 	for (i = 0; i < nr; i++) {
 		bool first = i == 0, last = i == nr - 1;
