@@ -358,8 +358,10 @@ static void test_churn(void)
 			svm_cpu_check_pages(p, 16, 0x6000 + i, true);
 			munmap(p, SZ_64K);
 		}
-		igt_assert_eq(nv_wait(&svm.chan, 0), 0);
+		igt_assert_f(nv_wait(&svm.chan, 20000) == 0, "turn %u: the kernel beside does not end\n", i);
 		svm_cpu_check_pages(keep, NR, 0x5000, false);
+		if (i % 10 == 9)
+			igt_info("%u turns\n", i + 1);
 	}
 	svm_close(&svm);
 	svm_free(keep, SZ_2M);

@@ -26,7 +26,7 @@ static uint32_t pages_of(size_t len)
 
 /**
  * SUBTEST: memcg-swap-%s
- * Description: a cgroup holds a third of a working set that the GPU uses (%arg[1]); the rest is swapped (zram)
+ * Description: a cgroup holds less than half of a working set that the GPU uses (%arg[1]); the rest is swapped (zram)
  *
  * arg[1]:
  *
@@ -35,9 +35,9 @@ static uint32_t pages_of(size_t len)
  */
 static void test_memcg_swap(bool vram)
 {
-	const size_t len = 96 * SZ_1M;
+	const size_t len = 24 * SZ_1M;
 
-	svm_swap_on(512 * SZ_1M);
+	svm_swap_on(128 * SZ_1M);
 	svm_migrate_on_fault(vram);
 	igt_fork(child, 1) {
 		struct svm svm;
@@ -45,7 +45,7 @@ static void test_memcg_swap(bool vram)
 		char *p;
 
 		svm_open(&svm);
-		svm_cgroup_enter(32 * SZ_1M);
+		svm_cgroup_enter(10 * SZ_1M);
 		p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		igt_assert(p != MAP_FAILED);
 		igt_assert_eq(madvise(p, len, MADV_NOHUGEPAGE), 0);
@@ -113,11 +113,11 @@ static void test_memcg_oom(void)
 
 /**
  * SUBTEST: many-mappings
- * Description: 8192 mappings of a page each, alternately read-only: the GPU reads all, writes the writable ones
+ * Description: 2048 mappings of a page each, alternately read-only: the GPU reads all, writes the writable ones
  */
 static void test_many_mappings(void)
 {
-	const uint32_t n = 8192;
+	const uint32_t n = 2048;
 	char *p = mmap(NULL, n * SZ_4K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct svm svm;
 	uint32_t i;
@@ -128,16 +128,16 @@ static void test_many_mappings(void)
 	svm_cpu_write_pages(p, n, 0x500);
 	for (i = 0; i < n; i += 2)
 		igt_assert_eq(mprotect(p + i * SZ_4K, SZ_4K, PROT_READ), 0);
-	for (i = 0; i < n; i += 2048)
-		svm_gpu_check_pages(&svm, p + i * SZ_4K, 2048, 0x500 + i);
-	for (i = 1; i < n; i += 501) {
+	for (i = 0; i < n; i += 512)
+		svm_gpu_check_pages(&svm, p + i * SZ_4K, 512, 0x500 + i);
+	for (i = 1; i < n; i += 101) {
 		uint32_t page = i | 1;
 
 		svm_gpu_write(&svm, p + page * SZ_4K, 0x99);
 		igt_assert_eq_u32(*(volatile uint32_t *)(p + page * SZ_4K), 0x99);
 		*(volatile uint32_t *)(p + page * SZ_4K) = 0x500 + page;
 	}
-	igt_assert_eq(svm_gpu_try(&svm, &svm.write, (uintptr_t)(p + 4000 * SZ_4K), 0, 1), -ENODEV);
+	igt_assert_eq(svm_gpu_try(&svm, &svm.write, (uintptr_t)(p + 1000 * SZ_4K), 0, 1), -ENODEV);
 	svm_cpu_check_pages(p, n, 0x500, true);
 	svm_close(&svm);
 	munmap(p, n * SZ_4K);

@@ -7,7 +7,8 @@
  * Functionality: two GPUs and one process
  * Description: each GPU is served by itself, and both work on the same memory
  *
- * Wants two GPUs (vm/run --gpus=2).
+ * Wants two GPUs (vm/run --gpus=2): on one, the warp that waits holds the shader
+ * cores, so that no other client could fault meanwhile.
  */
 #include <pthread.h>
 #include <sys/mman.h>

@@ -434,7 +434,8 @@ uint64_t svm_vram_size(struct svm *svm)
 
 void svm_vram_fill(struct svm *svm, struct svm_vram *fill)
 {
-	const uint64_t size = 8 * SZ_1M;
+	/* As large as a block: what is left is smaller. */
+	const uint64_t size = SZ_2M;
 	uint32_t max = (uint32_t)(svm_vram_size(svm) / size) + 4;
 
 	fill->bo = calloc(max, sizeof(*fill->bo));
