@@ -7,6 +7,7 @@
  * software enables bits that are pending, and when it re-arms (088704, pbus.c)
  * while one is pending.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -172,6 +173,22 @@ static uint64_t process_anon_kb(void)
 	return kb;
 }
 
+/* Files that this process has open, this one listing included. */
+static uint64_t process_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	uint64_t n = 0;
+
+	if (!dir)
+		return 0;
+	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+		if (entry->d_name[0] != '.')
+			n++;
+	}
+	closedir(dir);
+	return n;
+}
+
 static void pmc_state(struct gpu *gpu, void (*put)(void *priv, const char *key, uint64_t val), void *priv)
 {
 	put(priv, "pmc.pending.0", gpu->units->pmc.pending[0]);
@@ -179,6 +196,7 @@ static void pmc_state(struct gpu *gpu, void (*put)(void *priv, const char *key, 
 	put(priv, "pmc.enable.0", gpu->units->pmc.enable[0]);
 	put(priv, "pmc.enable.1", gpu->units->pmc.enable[1]);
 	put(priv, "process.anon_kb", process_anon_kb());
+	put(priv, "process.fds", process_fds());
 }
 
 const struct hw_block hw_pmc = {
