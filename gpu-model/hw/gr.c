@@ -998,6 +998,15 @@ static uint32_t tpc_trap_read(struct gpu *gpu, const struct hw_reg *reg, unsigne
 #define T(g, off, n)                                                                                         \
 	{ .addr = TPC_BASE(g, 0) + (off), .name = (n), .count = GR_MAX_TPCS_PER_GPC, .stride = TPC_STRIDE,       \
 	  .source = "nouveau gf100_gr_init(), ctxgf100.c, ctxgm107.c" }
+/* A GPC's primitive units: nouveau PPC_UNIT() */
+#define PPC_STORE(m, n) \
+	G((m) + 0x018, n "_018"), \
+	G((m) + 0x038, n "_038"), \
+	G((m) + 0x0c0, n "_0c0"), \
+	G((m) + 0x0e4, n "_0e4"), \
+	G((m) + 0x0f0, n "_0f0"), \
+	G((m) + 0x0f4, n "_0f4"), \
+	G((m) + 0x0f8, n "_0f8")
 #define TPC_STORE(g) \
 	T(g, 0x084, "TPC_084"), \
 	T(g, 0x088, "TPC_088"), \
@@ -1054,7 +1063,7 @@ static const struct hw_reg gr_regs[] = {
 	S(0x40585c, "PD_40585c", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
 	S(0x405870, "PD_405870", 4, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
 	S(0x405b00, "PD_405b00", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
-	S(0x405b60, "PD_405b60", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
+	S(0x405b60, "PD_405b60", 8, "nouveau gm200_grctx_generate_smid_config()"),
 	S(0x405ba0, "PD_405ba0", 16, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
 	S(0x406018, "PGRAPH_UNK6_TRAP_EN", 1, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
 	S(0x406028, "DS_406028", 4, "nouveau ctxgf100.c, ctxgm107.c, ctxgp100.c"),
@@ -1090,7 +1099,8 @@ static const struct hw_reg gr_regs[] = {
 	S(0x418bb8, "GPCS_418bb8", 1, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
 	S(0x418c6c, "GPCS_418c6c", 1, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
 	S(0x418e24, "GPCS_418e24", 2, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
-	S(0x418ea0, "GPCS_418ea0", 1, "nouveau ctxgf100.c, ctxgm200.c: all GPCs"),
+	S(0x418ea0, "GPCS_418ea0", 3 * GR_MAX_GPCS, "nouveau gp100_grctx_generate_attrib(): one a PPC"),
+	S(0x418eec, "GPCS_418eec", 1, "nouveau gp100_grctx_generate_attrib()"),
 	S(0x419004, "TPCS_419004", 2, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
 	S(0x41980c, "TPCS_41980c", 1, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
 	S(0x419848, "TPCS_419848", 1, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
@@ -1098,6 +1108,7 @@ static const struct hw_reg gr_regs[] = {
 	S(0x419b00, "TPCS_419b00", 2, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
 	S(0x419c00, "TPCS_419c00", 1, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
 	S(0x419c2c, "TPCS_419c2c", 1, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
+	S(0x419c9c, "TPCS_419c9c", 1, "nouveau gp100_gr_init_419c9c()"),
 	S(0x419cc0, "TPCS_419cc0", 1, "nouveau ctxgf100.c, ctxgm107.c: all TPCs"),
 	S(0x41be08, "PPCS_41be08", 1, "nouveau ctxgf117.c: all PPCs"),
 	S(0x41befc, "PPCS_41befc", 7, "nouveau ctxgf117.c: all PPCs"),
@@ -1111,16 +1122,17 @@ static const struct hw_reg gr_regs[] = {
 	G(0x918, "GPC_918"),
 	G(0xc10, "GPC_c10"),
 	G(0xc14, "GPC_c14"),
+	G(0xc18, "GPC_c18"),
+	G(0xc1c, "GPC_c1c"),
+	G(0xc20, "GPC_c20"),
 	G(0xc44, "GPC_c44"),
+	G(0xc48, "GPC_c48"),
+	G(0xc4c, "GPC_c4c"),
 	G(0x1028, "GPC_1028"),
 	G(0x2c94, "GPC_2c94"),
-	G(0x3018, "GPC_3018"),
-	G(0x3038, "GPC_3038"),
-	G(0x30c0, "GPC_30c0"),
-	G(0x30e4, "GPC_30e4"),
-	G(0x30f0, "GPC_30f0"),
-	G(0x30f4, "GPC_30f4"),
-	G(0x30f8, "GPC_30f8"),
+	PPC_STORE(0x3000, "PPC0"),
+	PPC_STORE(0x3200, "PPC1"),
+	PPC_STORE(0x3400, "PPC2"),
 	TPC_STORE(0),
 	TPC_STORE(1),
 	TPC_STORE(2),
