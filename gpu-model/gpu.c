@@ -2,7 +2,7 @@
 /*
  * Owns the GPU object, the device lock, GPU time, VRAM and the engine thread.
  *
- * Locks, outer first: gpu->lock, gpu->sm_gate, gpu_thread.m.  The last is a leaf
+ * Locks, outer first: gpu->lock, gpu->sm_gate, gpu->gate_m, gpu_thread.m.  The last is a leaf
  * that guards nothing but the wake-up flag of the engine thread, so that
  * gpu_kick() may be called from any context.
  */
@@ -137,6 +137,64 @@ void gpu_unlock(struct gpu *gpu)
 	fair_unlock(&gpu->lock);
 }
 
+/* --- the gate ----------------------------------------------------------------- */
+
+static void gate_want(struct gpu *gpu, bool wanted)
+{
+	pthread_mutex_lock(&gpu->gate_m);
+	__atomic_store_n(&gpu->gate_wanted, wanted, __ATOMIC_SEQ_CST);
+	if (!wanted)
+		pthread_cond_broadcast(&gpu->gate_c);
+	pthread_mutex_unlock(&gpu->gate_m);
+}
+
+static bool gate_wanted(struct gpu *gpu)
+{
+	return __atomic_load_n(&gpu->gate_wanted, __ATOMIC_SEQ_CST);
+}
+
+bool gpu_gate_try(struct gpu *gpu)
+{
+	/* Without workers there is nobody to wait for, and who asks gets it now. */
+	if (gpu->cfg.deterministic)
+		return !pthread_rwlock_wrlock(&gpu->sm_gate);
+	if (!pthread_rwlock_trywrlock(&gpu->sm_gate))
+		return true;
+	gate_want(gpu, true);
+	/* the last slice may have ended before it saw that */
+	return !pthread_rwlock_trywrlock(&gpu->sm_gate);
+}
+
+void gpu_gate_release(struct gpu *gpu, bool held)
+{
+	if (held)
+		pthread_rwlock_unlock(&gpu->sm_gate);
+	if (gate_wanted(gpu))
+		gate_want(gpu, false);
+}
+
+void gpu_gate_enter(struct gpu *gpu)
+{
+	for (;;) {
+		pthread_rwlock_rdlock(&gpu->sm_gate);
+		if (!gate_wanted(gpu))
+			return;
+		pthread_rwlock_unlock(&gpu->sm_gate);
+		gpu_kick(gpu);
+		pthread_mutex_lock(&gpu->gate_m);
+		while (gpu->gate_wanted)
+			pthread_cond_wait(&gpu->gate_c, &gpu->gate_m);
+		pthread_mutex_unlock(&gpu->gate_m);
+	}
+}
+
+void gpu_gate_leave(struct gpu *gpu)
+{
+	pthread_rwlock_unlock(&gpu->sm_gate);
+	if (gate_wanted(gpu))
+		gpu_kick(gpu);
+}
+
 /* --- configuration ----------------------------------------------------------- */
 
 void gpu_config_default(struct gpu_config *cfg)
@@ -197,6 +255,8 @@ int gpu_new(const struct gpu_config *cfg, struct gpu **out)
 	pthread_rwlockattr_setkind_np(&rwattr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&gpu->sm_gate, &rwattr);
 	pthread_rwlockattr_destroy(&rwattr);
+	pthread_mutex_init(&gpu->gate_m, NULL);
+	pthread_cond_init(&gpu->gate_c, NULL);
 
 	ret = -ENOMEM;
 	gpu->thread = calloc(1, sizeof(*gpu->thread));
@@ -245,6 +305,8 @@ void gpu_del(struct gpu **pgpu)
 	if (!gpu)
 		return;
 	gpu_stop(gpu);
+	/* nobody is left who would take it */
+	gpu_gate_release(gpu, false);
 	if (gpu->hw)
 		hw_fini(gpu);
 	trace_del(&gpu->trace);
@@ -273,7 +335,7 @@ void gpu_reset(struct gpu *gpu)
 	pci_power_on(gpu);
 	hw_reset(gpu);
 	gpu->last_step = STEP_IDLE;
-	pthread_rwlock_unlock(&gpu->sm_gate);
+	gpu_gate_release(gpu, true);
 	fair_unlock(&gpu->lock);
 	gpu_kick(gpu);
 }

@@ -16,7 +16,11 @@
  *                 microseconds at most); whoever takes a translation or a host
  *                 pointer away from them (TLB invalidate, DMA unmap, watch,
  *                 reset) takes it exclusively, inside gpu->lock.  An SM worker
- *                 never takes gpu->lock with the gate held.
+ *                 never takes gpu->lock with the gate held.  A worker that the host
+ *                 does not run keeps the gate, so MMIO does not wait for it: what a
+ *                 write asks for and needs the gate is tried (gpu_gate_try()), and
+ *                 done by the engine thread when it did not succeed.
+ *   gpu->gate_m   a leaf: workers wait under it while the gate is wanted.
  */
 #ifndef GPU_H
 #define GPU_H
@@ -101,6 +105,9 @@ struct gpu {
 	struct gpu_config cfg;
 	struct fair_lock lock;
 	pthread_rwlock_t sm_gate;
+	pthread_mutex_t gate_m;
+	pthread_cond_t gate_c;
+	bool gate_wanted;		/* no slice begins.  Atomic; changes under @gate_m */
 
 	/* VRAM: a sparse memfd, mapped once, read and written with plain accesses */
 	uint8_t *vram;
@@ -188,6 +195,19 @@ static inline void gpu_wake_at(struct gpu *gpu, uint64_t ns)
 
 /* True when no engine has work and no grid is queued, running or parked.  gpu->lock held. */
 bool gpu_idle(struct gpu *gpu);
+
+/**
+ * gpu_gate_try() - take sm_gate exclusively if no slice runs.
+ * Return: false when one does; none begins from then on, the end of the last one kicks the engine thread, and the
+ * caller tries again in a step, until gpu_gate_release().
+ * Context: gpu->lock held.
+ */
+bool gpu_gate_try(struct gpu *gpu);
+/* Let go of the gate, or of the wish for it.  @held: gpu_gate_try() succeeded. */
+void gpu_gate_release(struct gpu *gpu, bool held);
+/* A worker's slice: the gate, shared. */
+void gpu_gate_enter(struct gpu *gpu);
+void gpu_gate_leave(struct gpu *gpu);
 
 /* What one step of an engine came to. */
 enum step_result {

@@ -58,7 +58,7 @@ struct hw_block;
 extern const struct hw_block hw_fault;	/* 002800..0029ff, 002a70..002a83 */
 
 /*
- * What a write to 100cbc asks of the parked clients.  mmu.c calls these, without sm_gate; gr.c implements them.
+ * What a write to 100cbc asks of the parked clients.  mmu.c calls these, with sm_gate held exclusively; gr.c implements them.
  */
 void gr_replay(struct gpu *gpu);
 /*

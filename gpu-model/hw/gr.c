@@ -178,16 +178,12 @@ static void gr_mp_exception(struct gpu *gpu, const struct sm_event *ev)
 
 static void op_slice_begin(void *priv)
 {
-	struct gpu *gpu = priv;
-
-	pthread_rwlock_rdlock(&gpu->sm_gate);
+	gpu_gate_enter(priv);
 }
 
 static void op_slice_end(void *priv)
 {
-	struct gpu *gpu = priv;
-
-	pthread_rwlock_unlock(&gpu->sm_gate);
+	gpu_gate_leave(priv);
 }
 
 static enum mmu_access to_mmu_access(enum sm_access a)
@@ -567,12 +563,10 @@ void gr_replay(struct gpu *gpu)
 {
 	struct gr *gr = gpu->gr;
 
-	pthread_rwlock_wrlock(&gpu->sm_gate);
 	/* what has not been reported yet is retried like the rest, and reported then if need be */
 	gr_drain(gpu, false);
 	gr->nr_parked = 0;
 	sm_replay(gpu->sm);
-	pthread_rwlock_unlock(&gpu->sm_gate);
 	gpu_kick(gpu);
 }
 
@@ -603,9 +597,7 @@ bool gr_cancel(struct gpu *gpu, bool all, uint8_t gpc, uint8_t client)
 	}
 	if (retry) {
 		/* what others wait for has not changed: they park again, and it is not reported again */
-		pthread_rwlock_wrlock(&gpu->sm_gate);
 		sm_replay(gpu->sm);
-		pthread_rwlock_unlock(&gpu->sm_gate);
 		gpu_kick(gpu);
 	}
 	return false;

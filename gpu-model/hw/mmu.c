@@ -13,7 +13,8 @@
  * they do in gv100 dev_pbdma.ref.txt).
  *
  * A request that is written to 100cbc joins a queue.  Without late_invalidate
- * it completes within the write.  With it, completion comes some engine steps
+ * it completes within the write, or, when the shader cores are in the middle of a
+ * slice, at the slice's end, and 100c80 says so.  With it, completion comes some engine steps
  * later, in order, although 100c80 already says that the FIFO is empty: the
  * request has left the register, not yet reached all TLBs.
  *
@@ -26,7 +27,7 @@
  *
  * Locks: gpu->lock for registers and the hub's TLB.  A GPC translation needs
  * sm_gate shared, or gpu->lock; completing an invalidate takes sm_gate exclusively
- * inside gpu->lock.
+ * inside gpu->lock, without waiting for it under a host's access.
  */
 #include "hw/mmu.h"
 
@@ -588,21 +589,14 @@ static void invalidate(struct gpu *gpu, const struct mmu_inval *inv, const uint6
 {
 	struct mmu *mmu = gpu->mmu;
 
-	pthread_rwlock_wrlock(&gpu->sm_gate);
 	tlb_invalidate(mmu->tlb[TLB_HUB], inv, va);
 	if (inv->hub_only)
 		tlb_suspect(mmu->tlb[TLB_GPC], inv);
 	else
 		tlb_invalidate(mmu->tlb[TLB_GPC], inv, va);
-	pthread_rwlock_unlock(&gpu->sm_gate);
 }
 
-void mmu_invalidate(struct gpu *gpu, const struct mmu_inval *inv)
-{
-	invalidate(gpu, inv, NULL);
-}
-
-/* Context: gpu->lock. */
+/* Context: gpu->lock, sm_gate exclusive. */
 static void complete(struct gpu *gpu, const struct mmu_request *r)
 {
 	invalidate(gpu, &r->inv, r->all_va ? NULL : &r->va);
@@ -627,14 +621,21 @@ static void complete(struct gpu *gpu, const struct mmu_request *r)
 	gpu_kick(gpu);
 }
 
-static void complete_head(struct gpu *gpu)
+/* Complete the oldest request.  Return: false when a slice of the shader cores holds it up. */
+static bool complete_head(struct gpu *gpu, bool wait)
 {
 	struct mmu *mmu = gpu->mmu;
 	struct mmu_request r = mmu->queue[mmu->head];
 
+	if (wait)
+		pthread_rwlock_wrlock(&gpu->sm_gate);
+	else if (!gpu_gate_try(gpu))
+		return false;
 	mmu->head = (mmu->head + 1) % MMU_QUEUE;
 	mmu->queued--;
 	complete(gpu, &r);
+	gpu_gate_release(gpu, true);
+	return true;
 }
 
 static void enqueue(struct gpu *gpu, struct mmu_request *r)
@@ -643,9 +644,11 @@ static void enqueue(struct gpu *gpu, struct mmu_request *r)
 
 	/* PRI would stall: the oldest request completes first. */
 	if (mmu->queued == MMU_QUEUE - 1)
-		complete_head(gpu);
-	mmu->rng = mmu->rng * 6364136223846793005ull + 1442695040888963407ull;
-	r->due = gpu->step + 1 + (mmu->rng >> 58);
+		complete_head(gpu, true);
+	if (gpu->cfg.late_invalidate) {
+		mmu->rng = mmu->rng * 6364136223846793005ull + 1442695040888963407ull;
+		r->due = gpu->step + 1 + (mmu->rng >> 58);
+	}
 	mmu->queue[(mmu->head + mmu->queued++) % MMU_QUEUE] = *r;
 	gpu_kick(gpu);
 }
@@ -672,10 +675,12 @@ static void submit(struct gpu *gpu, struct mmu_request *r)
 {
 	count_invalidate(gpu, r);
 	r->number = ++gpu->mmu->taken;
-	if (gpu->cfg.late_invalidate)
+	if (gpu->cfg.late_invalidate || gpu->mmu->queued || !gpu_gate_try(gpu)) {
 		enqueue(gpu, r);
-	else
-		complete(gpu, r);
+		return;
+	}
+	complete(gpu, r);
+	gpu_gate_release(gpu, true);
 }
 
 /* Fill @r from the registers.  Return: false for what no public source describes. */
@@ -772,11 +777,22 @@ bool mmu_host_done(struct gpu *gpu, uint64_t number)
 	return gpu->mmu->completed >= number;
 }
 
+/* Requests that wait for a slice of the shader cores; those that are late on purpose do not show. */
+static bool pending(struct gpu *gpu)
+{
+	return gpu->mmu->queued && !gpu->cfg.late_invalidate;
+}
+
 static uint32_t read_ctrl(struct gpu *gpu, const struct hw_reg *reg, unsigned int i)
 {
 	uint32_t free_slots = MMU_QUEUE - 1 - gpu->mmu->queued;
 
-	return (hw_get(gpu, REG_MMU_CTRL) & 0x1fff) | free_slots << 16 | BIT(15);
+	return (hw_get(gpu, REG_MMU_CTRL) & 0x1fff) | free_slots << 16 | (pending(gpu) ? 0 : BIT(15));
+}
+
+static uint32_t read_invalidate(struct gpu *gpu, const struct hw_reg *reg, unsigned int i)
+{
+	return hw_get(gpu, REG_INVALIDATE) | (pending(gpu) ? BIT(31) : 0);
 }
 
 /* ---- block ---- */
@@ -788,7 +804,7 @@ static const struct hw_reg mmu_regs[] = {
 	  .source = "gv100 pri_mmu_hub.ref.txt" },
 	{ .addr = REG_INVALIDATE_PDB, .name = "PRI_MMU_INVALIDATE_PDB",
 	  .source = "gv100 pri_mmu_hub.ref.txt; nouveau gp100_vmm_invalidate_pdb()" },
-	{ .addr = REG_INVALIDATE, .name = "PRI_MMU_INVALIDATE", .write = write_invalidate,
+	{ .addr = REG_INVALIDATE, .name = "PRI_MMU_INVALIDATE", .read = read_invalidate, .write = write_invalidate,
 	  .source = "gv100 pri_mmu_hub.ref.txt; nouveau gf100_vmm_invalidate()" },
 	{ .addr = REG_INVALIDATE_UPPER_VADDR, .name = "PRI_MMU_INVALIDATE_UPPER_VADDR",
 	  .source = "gv100 pri_mmu_hub.ref.txt" },
@@ -844,8 +860,8 @@ static enum step_result mmu_step(struct gpu *gpu)
 
 	if (!mmu->queued)
 		return STEP_IDLE;
-	if (mmu->queue[mmu->head].due <= gpu->step)
-		complete_head(gpu);
+	if (mmu->queue[mmu->head].due <= gpu->step && !complete_head(gpu, false))
+		return STEP_POLL;	/* the end of the slice kicks */
 	return STEP_BUSY;
 }
 

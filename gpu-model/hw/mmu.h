@@ -141,9 +141,6 @@ bool mmu_host_invalidate(struct gpu *gpu, const uint32_t mem_op[4], uint64_t *nu
 /* Has it completed? */
 bool mmu_host_done(struct gpu *gpu, uint64_t number);
 
-/* Invalidate at once.  Context: gpu->lock held, sm_gate not; takes sm_gate exclusively. */
-void mmu_invalidate(struct gpu *gpu, const struct mmu_inval *inv);
-
 /*
  * Called by hw/dma.c with gpu->lock and sm_gate exclusive when the DMA map
  * changes: host pointers that a TLB keeps are dropped, translations stay.

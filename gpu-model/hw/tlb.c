@@ -102,7 +102,7 @@ static void set_lock(struct set_lock *l)
 
 static void set_unlock(struct set_lock *l)
 {
-	__atomic_store_n(&l->seq, l->seq + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->seq, __atomic_load_n(&l->seq, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
 }
 
 static uint32_t read_begin(const struct set_lock *l)

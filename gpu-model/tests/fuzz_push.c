@@ -112,8 +112,17 @@ static void handle(void)
 	fair_unlock(&gpu->lock);
 }
 
+static uint64_t executed(void)
+{
+	struct sm_stats s;
+
+	sm_get_stats(gpu->sm, &s);
+	return s.warp_instructions;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	uint64_t before;
 	unsigned int n, c;
 
 	if (!gpu)
@@ -142,7 +151,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fifo_userd_write(gpu, USERD_BAR1 + (c + 1) * 0x200 + 0x8c, ENTRIES - 1);
 		fair_unlock(&gpu->lock);
 	}
-	for (unsigned int k = 0; k < 20; k++) {
+	/* a grid that never ends has shown what it does after some thousand instructions */
+	before = executed();
+	for (unsigned int k = 0; k < 20 && executed() - before < 50000; k++) {
 		fuzz_steps(gpu, 60);
 		handle();
 	}

@@ -414,6 +414,76 @@ static void iova_generation(void **state)
 	assert_int_equal(san_count(h.gpu, SAN_iova_stale), 1);
 }
 
+static void workers(struct gpu_config *cfg)
+{
+	cfg->deterministic = false;
+}
+
+static int setup_workers(void **state)
+{
+	h_new(&h, workers);
+	h_space_new(&h, &s);
+	h_space_new(&h, &other);
+	return 0;
+}
+
+static uint32_t entered;
+
+static void *enter(void *priv)
+{
+	gpu_gate_enter(h.gpu);
+	__atomic_store_n(&entered, 1, __ATOMIC_SEQ_CST);
+	gpu_gate_leave(h.gpu);
+	return NULL;
+}
+
+/*
+ * A slice of the shader cores is under way: the write returns, the registers say "not yet" and nothing has been
+ * dropped.  No slice begins from then on; at the end of the one that runs the requests complete, in order.
+ */
+static void pending_in_a_slice(void **state)
+{
+	pthread_t t;
+
+	fill_and_change(12);
+	gpu_gate_enter(h.gpu);
+	h_invalidate(&h, &s, 1);
+	h_invalidate(&h, NULL, 0x0b);
+	assert_int_equal(hw_rd32(h.gpu, 0x100c80) & 0x00ff8000, 0x00fd0000);
+	assert_int_equal(hw_rd32(h.gpu, 0x100cbc) >> 31, 1);
+	assert_int_equal(gpu_engine_step(h.gpu), STEP_POLL);
+	expect(A, A, A, A);
+	assert_int_equal(h_count(&h, LEDGER_replay), 0);
+	entered = 0;
+	assert_int_equal(pthread_create(&t, NULL, enter, NULL), 0);
+	usleep(20000);
+	assert_int_equal(__atomic_load_n(&entered, __ATOMIC_SEQ_CST), 0);
+	gpu_gate_leave(h.gpu);
+	for (unsigned int i = 0; i < 10 && hw_rd32(h.gpu, 0x100cbc) >> 31; i++)
+		gpu_engine_step(h.gpu);
+	assert_int_equal(hw_rd32(h.gpu, 0x100c80) & 0x00ff8000, 0x00ff8000);
+	assert_int_equal(hw_rd32(h.gpu, 0x100cbc) >> 31, 0);
+	expect(B, B, B, B);
+	assert_int_equal(h_count(&h, LEDGER_replay), 1);
+	assert_int_equal(h_count(&h, LEDGER_inval_pdb), 1);
+	pthread_join(t, NULL);
+	assert_int_equal(entered, 1);
+	/* a power loss while one is pending: nobody waits for it, then or later */
+	gpu_gate_enter(h.gpu);
+	h_invalidate(&h, &s, 1);
+	gpu_gate_leave(h.gpu);
+	gpu_reset(h.gpu);
+	entered = 0;
+	assert_int_equal(pthread_create(&t, NULL, enter, NULL), 0);
+	pthread_join(t, NULL);
+	assert_int_equal(entered, 1);
+	assert_int_equal(hw_rd32(h.gpu, 0x100c80) & 0x8000, 0x8000);
+	/* and an end of the model with one pending, which teardown does */
+	gpu_gate_enter(h.gpu);
+	h_invalidate(&h, &s, 1);
+	gpu_gate_leave(h.gpu);
+}
+
 /* SM workers translate while the device invalidates: each sees one of the two leaves, whole. */
 static bool stop;
 
@@ -656,6 +726,7 @@ int main(void)
 		T(hub_scope_without_change), T(stale_write), T(cache_levels), T(pte_only_is_enough),
 		T(half_cleared_is_sparse), T(one_va), T(refused_forms), T(replay_drops_all), T(status), L(late_completion),
 		L(late_by_seed), L(late_full), T(reset_drops), T(capacity), T(iova_generation), T(concurrent),
+		cmocka_unit_test_setup_teardown(pending_in_a_slice, setup_workers, teardown),
 		T(count_thp), T(count_each_size), T(count_filled_before_linked), T(count_late_channel), T(count_two_channels),
 		T(count_not_bars), T(count_reuse), T(count_hostile),
 	};
