@@ -168,7 +168,7 @@ static H_UNUSED void live_wr(struct live *l, uint32_t addr, uint32_t v)
 /* VFIO_USER_DEVICE_RESET: ends what never ends. */
 static H_UNUSED void live_reset(struct live *l)
 {
-	uint8_t r[1];
+	uint8_t r[1] = { 0 };
 
 	live_send(l, 13, r, 0);
 	live_reply(l, r, 0);
