@@ -767,6 +767,28 @@ static void test_late_valid(void)
 }
 
 /**
+ * SUBTEST: n1-bind-many-pages
+ * Description: one SVM_BIND of more small pages than the kernel's ring has room for copies of
+ */
+static void test_n1(void)
+{
+	const uint32_t nr = 4096;
+	struct svm svm;
+	uint32_t lap;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(nr * SZ_4K, PAGES_4K);
+	for (lap = 0; lap < 2; lap++) {
+		svm_cpu_write_pages(p, nr, 0x10000 * (lap + 1));
+		svm_bind_vram(&svm, p, nr * SZ_4K);
+		svm_cpu_check_pages(p, nr, 0x10000 * (lap + 1), true);
+	}
+	svm_close(&svm);
+	svm_free(p, nr * SZ_4K);
+}
+
+/**
  * SUBTEST: unload-leaves-no-vram
  * Description: unloading the driver after SVM was used finds all of VRAM free
  */
@@ -860,6 +882,9 @@ int igt_main()
 	igt_describe("A kernel writes while the process forks");
 	igt_subtest("v1-write-while-invalidated")
 		test_v1();
+	igt_describe("SVM_BIND of thousands of pages at once");
+	igt_subtest("n1-bind-many-pages")
+		test_n1();
 	igt_describe("SVM_BIND says how many pages it moved");
 	igt_subtest("result-is-true")
 		test_result();
