@@ -480,26 +480,136 @@ static void test_a12(void)
 	svm_free(p, SZ_2M);
 }
 
+/* The GPU's device in the guest comes back and works. */
+static void rescan_and_use(void)
+{
+	struct svm svm;
+	char *p;
+
+	write_file("/sys/bus/pci/rescan", "1");
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x300);
+	svm_bind_vram(&svm, p, LEN);
+	svm_gpu_check_pages(&svm, p, NR, 0x300);
+	svm_cpu_check_pages(p, NR, 0x300, true);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+static void remove_device(void)
+{
+	char slot[64], path[128];
+
+	gpu_sysfs(slot, sizeof(slot));
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove", slot);
+	write_file(path, "1");
+}
+
 /**
  * SUBTEST: a13-remove-live-client
- * Description: the device goes while a process has a channel with SVM: no oops, the process can end
+ * Description: the device goes while a process has a channel, buffers and data in VRAM: the data comes back
+ *	first, ioctls fail with ENODEV, buffers that are mapped can be read, and the process can end
  */
 static void test_a13(void)
 {
-	char slot[64], path[128];
 	struct svm svm;
 	char *p;
 
 	svm_open(&svm);
 	p = svm_alloc(SZ_2M, PAGES_4K);
-	svm_cpu_write_pages(p, NR, 0x100);
-	svm_gpu_check_pages(&svm, p, NR, 0x100);
-	gpu_sysfs(slot, sizeof(slot));
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove", slot);
-	write_file(path, "1");
-	svm_cpu_check_pages(p, NR, 0x100, true);
+	svm_cpu_write_pages(p, 2 * NR, 0x100);
+	svm_bind_vram(&svm, p, LEN);
+	svm_gpu_check_pages(&svm, p, 2 * NR, 0x100);
+	igt_assert_eq_u64(svm_count_pages(p, LEN, PAGE_IN_VRAM), NR);
+	remove_device();
+	igt_assert_eq_u64(svm_count_pages(p, 2 * LEN, PAGE_IN_RAM), 2 * NR);
+	svm_cpu_check_pages(p, 2 * NR, 0x100, true);
+	igt_assert_eq(nv_svm_bind(&svm.dev, p, LEN, true, NULL), -ENODEV);
+	igt_assert_eq_u32(*(volatile uint32_t *)svm.out.map, 0);
 	svm_close(&svm);
-	write_file("/sys/bus/pci/rescan", "1");
+	svm_free(p, SZ_2M);
+	rescan_and_use();
+}
+
+/**
+ * SUBTEST: a13-unbind-while-faulting
+ * Description: the driver is unbound while a shader works on memory of the process: no oops, no hang, and the
+ *	process has all that was written before
+ */
+static void test_a13_busy(void)
+{
+	struct nv_args args = { .value = 0x100, .count = SZ_1M / 4 };
+	struct sm6x prog;
+	struct nv_kernel kernel;
+	struct svm svm;
+	char slot[64];
+	uint32_t *p, i;
+
+	svm_open(&svm);
+	nv_asm_paint(&prog, 2);
+	igt_assert_eq(nv_kernel_load(&svm.chan, &prog, &kernel), 0);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	args.dst = (uintptr_t)p;
+	for (i = 0; i < 20; i++)
+		igt_assert_eq(nv_launch(&svm.chan, &kernel, 1, 1, &args, sizeof(args)), 0);
+	igt_assert_eq(nv_submit(&svm.chan), 0);
+	while (((volatile uint32_t *)p)[SZ_64K / 4] != 0x100 + SZ_64K / 4)
+		sched_yield();
+	gpu_sysfs(slot, sizeof(slot));
+	write_file("/sys/bus/pci/drivers/nouveau/unbind", slot);
+	for (i = 0; i <= SZ_64K / 4; i++)
+		igt_assert_eq_u32(p[i], 0x100 + i);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+	write_file("/sys/bus/pci/drivers/nouveau/bind", slot);
+}
+
+/**
+ * SUBTEST: a13-surprise-removal
+ * Description: the device stops answering with data in VRAM, and is then removed: SIGBUS for that data and
+ *	never other data, everything else goes on, and the device can come back
+ */
+static void test_a13_surprise(void)
+{
+	struct gpu_model *m;
+	struct svm svm;
+	char *p, *q;
+	uint32_t i, v = 0;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	q = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_cpu_write_pages(q, NR, 0x200);
+	svm_bind_vram(&svm, p, LEN);
+	svm_migrate_on_fault(false);
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	svm_gpu_check_pages(&svm, q, NR, 0x200);
+	igt_assert_eq_u64(svm_count_pages(p, LEN, PAGE_IN_VRAM), NR);
+	igt_assert_eq_u64(svm_count_pages(q, LEN, PAGE_IN_RAM), NR);
+
+	m = gpu_model_open(0);
+	igt_require(m);
+	igt_assert_eq(gpu_model_go_dark(m), 0);
+	for (i = 0; i < NR; i++)
+		igt_assert_f(!read_or_bus_error((uint32_t *)(p + i * SZ_4K), &v), "page %u reads %#x\n", i, v);
+	svm_cpu_check_pages(q, NR, 0x200, true);
+	remove_device();
+	for (i = 0; i < NR; i++)
+		igt_assert_f(!read_or_bus_error((uint32_t *)(p + i * SZ_4K), &v), "page %u reads %#x\n", i, v);
+	svm_cpu_check_pages(q, NR, 0x200, true);
+	igt_assert_eq(nv_svm_bind(&svm.dev, q, LEN, true, NULL), -ENODEV);
+
+	/* Some of the lost pages go before the file, some after. */
+	igt_assert_eq(madvise(p, 2 * SZ_4K, MADV_DONTNEED), 0);
+	igt_assert_eq_u32(*(volatile uint32_t *)p, 0);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+	svm_free(q, SZ_2M);
+	igt_assert_eq(gpu_model_disarm(m, "go_dark"), 0);
+	gpu_model_close(m);
+	rescan_and_use();
 }
 
 /**
@@ -870,6 +980,12 @@ int igt_main()
 	igt_describe("Removal with a live client");
 	igt_subtest("a13-remove-live-client")
 		test_a13();
+	igt_describe("Unbind with a shader at work");
+	igt_subtest("a13-unbind-while-faulting")
+		test_a13_busy();
+	igt_describe("Surprise removal with data in VRAM");
+	igt_subtest("a13-surprise-removal")
+		test_a13_surprise();
 	igt_describe("Atomics on pages in VRAM");
 	igt_subtest("a14-atomic-in-vram")
 		test_a14();

@@ -10,11 +10,14 @@
  *
  * A caller hands in runs: stretches that are contiguous on both sides, or have
  * no other side and are to be cleared. All runs of a call are one submission
- * with one fence, whose error is looked at. Until the call returns, and only
- * until then, the engine touches the memory, even if the engine hangs: it is
- * stopped before a timeout is reported. After that the device is wedged, and
- * each further call fails at once. A channel that was killed, because a copy of it
- * went wrong, is replaced in the background, and calls fail until it is.
+ * with one fence, whose error is looked at.
+ *
+ * Until the call returns, and only until then, the engine touches the memory, even
+ * if the engine hangs: it is stopped before a timeout is reported. After that the
+ * device is wedged, and each further call fails at once. A device that has vanished
+ * is found out within a fraction of a second, and touches nothing any more. A
+ * channel that was killed, because a copy of it went wrong, is replaced in the
+ * background, and calls fail until it is.
  *
  * What this file owns: the channel, its ring, and whether it is wedged. The
  * device (&struct nouveau_svm_dev) owns the &struct nouveau_svm_ce.
@@ -66,7 +69,9 @@ struct nouveau_svm_ce {
 /* What nouveau_fence_emit() writes, and the ring's own bookkeeping. */
 #define NOUVEAU_SVM_CE_FENCE	16
 
-#define NOUVEAU_SVM_CE_TIMEOUT	(15 * HZ)
+/* Wait for a copy in steps, to see whether the device is still there. */
+#define NOUVEAU_SVM_CE_STEP	(HZ / 4)
+#define NOUVEAU_SVM_CE_STEPS	60
 
 /**
  * nouveau_svm_run_add() - Append memory to a list of runs
@@ -231,6 +236,23 @@ nouveau_svm_ce_killed(struct nouveau_svm_ce *ce, struct nouveau_channel *chan)
 	mutex_unlock(&ce->lock);
 }
 
+static bool
+nouveau_svm_ce_wait(struct nouveau_svm_ce *ce, struct nouveau_fence *fence)
+{
+	struct nvif_object *device = &ce->svm->drm->client.device.object;
+	unsigned int step;
+
+	for (step = 0; step < NOUVEAU_SVM_CE_STEPS; step++) {
+		if (dma_fence_wait_timeout(&fence->base, false, NOUVEAU_SVM_CE_STEP))
+			return true;
+		/* The chip's name is all ones if nobody answers. */
+		if (nvif_rd32(device, 0x000000) == ~0U)
+			break;
+	}
+
+	return false;
+}
+
 /**
  * nouveau_svm_ce_submit() - Copy or clear memory, and wait for it
  * @ce: the copy engine
@@ -287,7 +309,7 @@ nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 	ret = nouveau_fence_emit(fence);
 	mutex_unlock(&ce->lock);
 
-	if (!ret && !dma_fence_wait_timeout(&fence->base, false, NOUVEAU_SVM_CE_TIMEOUT)) {
+	if (!ret && !nouveau_svm_ce_wait(ce, fence)) {
 		nouveau_svm_ce_stop(ce, chan);
 		ret = -EIO;
 	}

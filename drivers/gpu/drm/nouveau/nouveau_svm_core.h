@@ -158,6 +158,8 @@ nouveau_svm_count(struct nouveau_svm_dev *svm, enum nouveau_svm_stat stat, u64 n
 #if IS_ENABLED(CONFIG_DRM_NOUVEAU_SVM)
 extern uint nouveau_svm_notifier_mib;
 
+int nouveau_svm_module_init(void);
+void nouveau_svm_module_exit(void);
 void nouveau_svm_dev_init(struct nouveau_drm *drm);
 void nouveau_svm_dev_unplug(struct nouveau_drm *drm);
 void nouveau_svm_dev_fini(struct nouveau_drm *drm);
@@ -176,6 +178,12 @@ void nouveau_svm_inst_drop(struct nouveau_svm_dev *svm, struct nouveau_svm_vm *v
 
 void nouveau_svm_debugfs_show(struct nouveau_drm *drm, struct seq_file *m);
 #else
+static inline int nouveau_svm_module_init(void)
+{
+	return 0;
+}
+
+static inline void nouveau_svm_module_exit(void) {}
 static inline void nouveau_svm_dev_init(struct nouveau_drm *drm) {}
 static inline void nouveau_svm_dev_unplug(struct nouveau_drm *drm) {}
 static inline void nouveau_svm_dev_fini(struct nouveau_drm *drm) {}

@@ -15,10 +15,13 @@
  * they are closed before it goes.
  *
  * Going away, in this order: bring data back while copies are still possible;
- * drm_dev_unplug(), after which a CPU fault on what is left gets SIGBUS; take no
- * more faults; close address spaces, whoever still has a file open; give up the
- * copy engine. Suspend is the first step and the third, and fails rather than lose
- * data.
+ * drm_dev_unplug(), after which a CPU fault on what is left gets SIGBUS; close the
+ * clients, whoever still has a file open, while faults are still served in place,
+ * so that channels can come to rest; take no more faults; give up the copy engine.
+ * What is left of pages in VRAM goes when its users do: pages hold the DRM device,
+ * which holds TTM. If the device has vanished already, the first step fails, and
+ * the rest is the same. Suspend is the first step, with faults blocked, and fails
+ * rather than lose data.
  *
  * If SVM is not available, one line in the kernel log says why.
  */
@@ -59,24 +62,10 @@ nouveau_svm_dev_ctor(struct nouveau_svm_dev *svm, const char **why)
 static void
 nouveau_svm_dev_dtor(struct nouveau_svm_dev *svm)
 {
-	struct nouveau_svm_vm *vm;
-
+	/* nouveau_drm_clients_fini() has closed them. */
+	WARN_ON(!list_empty(&svm->vms));
 	if (svm->wq)
 		nouveau_svm_fault_fini(svm);
-
-	/* The owners come later, and find them closed. */
-	for (;;) {
-		mutex_lock(&svm->lock);
-		vm = list_first_entry_or_null(&svm->vms, struct nouveau_svm_vm, head);
-		if (vm)
-			kref_get(&vm->ref);
-		mutex_unlock(&svm->lock);
-		if (!vm)
-			break;
-		nouveau_svm_vm_close(vm);
-		nouveau_svm_vm_put(vm);
-	}
-
 	if (svm->free_wq)
 		destroy_workqueue(svm->free_wq);
 	nouveau_svm_dmem_fini(svm);
@@ -151,7 +140,7 @@ nouveau_svm_dev_unplug(struct nouveau_drm *drm)
 
 /**
  * nouveau_svm_dev_fini() - Undo nouveau_svm_dev_init()
- * @drm: the device, before its channels and TTM go
+ * @drm: the device, its clients closed, before kernel channels and TTM go
  */
 void
 nouveau_svm_dev_fini(struct nouveau_drm *drm)

@@ -15,8 +15,8 @@
  *   (&struct nouveau_svm_devmem) and the &struct drm_pagemap, which holds the
  *   &struct drm_device and the module. A block thus lives until the last of its
  *   pages is freed.
- * - A block holds its buffer object, its mm_struct (without its users), and one
- *   count of the device's runtime power.
+ * - A block holds its buffer object, its mm_struct (without its users), the
+ *   &struct drm_device, with which TTM stays, and one count of runtime power.
  * - Each address space holds the &struct drm_pagemap. When nobody does any more,
  *   it is handed to drm_pagemap's shrinker.
  *
@@ -55,6 +55,30 @@
 
 static DRM_PAGEMAP_OWNER_LIST_DEFINE(nouveau_svm_owner_list);
 
+/* Frees what must not be freed where it is found. Pages may outlive their device. */
+static struct workqueue_struct *nouveau_svm_dmem_wq;
+
+/**
+ * nouveau_svm_module_init() - The module comes
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int
+nouveau_svm_module_init(void)
+{
+	nouveau_svm_dmem_wq = alloc_workqueue("nouveau_svm_dmem", WQ_UNBOUND, 0);
+	return nouveau_svm_dmem_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * nouveau_svm_module_exit() - The module goes, after all devices and pages
+ */
+void
+nouveau_svm_module_exit(void)
+{
+	destroy_workqueue(nouveau_svm_dmem_wq);
+}
+
 /**
  * struct nouveau_svm_pagemap - The device pages of one device
  */
@@ -89,6 +113,8 @@ struct nouveau_svm_devmem {
 	struct kref ref;
 	/** @bo: the buffer, which points back by &nouveau_bo.svm */
 	struct nouveau_bo *bo;
+	/** @drm: the DRM device */
+	struct drm_device *drm;
 	/** @svm: the device, valid inside drm_dev_enter() */
 	struct nouveau_svm_dev *svm;
 	/** @free_work: gives VRAM back */
@@ -123,8 +149,8 @@ nouveau_svm_devmem_free(struct work_struct *work)
 {
 	struct nouveau_svm_devmem *devmem =
 		container_of(work, struct nouveau_svm_devmem, free_work);
-	struct nouveau_svm_dev *svm = devmem->svm;
-	struct device *dev = svm->drm->dev->dev;
+	struct drm_device *drm = devmem->drm;
+	int idx;
 
 	/* TTM may be about to evict the buffer, and knows us by it. */
 	ttm_bo_reserve(&devmem->bo->bo, false, false, NULL);
@@ -133,11 +159,18 @@ nouveau_svm_devmem_free(struct work_struct *work)
 
 	nouveau_bo_fini(devmem->bo);
 	mmdrop(devmem->base.mm);
-	kfree(devmem);
 
-	pm_runtime_put_autosuspend(dev);
-	atomic_dec(&svm->devmems);
-	wake_up_var(&svm->devmems);
+	if (drm_dev_enter(drm, &idx)) {
+		pm_runtime_put_autosuspend(drm->dev);
+		atomic_dec(&devmem->svm->devmems);
+		wake_up_var(&devmem->svm->devmems);
+		drm_dev_exit(idx);
+	} else {
+		pm_runtime_put_noidle(drm->dev);
+	}
+
+	kfree(devmem);
+	drm_dev_put(drm);
 }
 
 static void
@@ -145,19 +178,9 @@ nouveau_svm_devmem_release(struct kref *ref)
 {
 	struct nouveau_svm_devmem *devmem =
 		container_of(ref, struct nouveau_svm_devmem, ref);
-	struct drm_device *drm = devmem->base.dpagemap->drm;
-	int idx;
 
 	/* Freed pages come from anywhere, from interrupts too. */
-	if (drm_dev_enter(drm, &idx)) {
-		queue_work(devmem->svm->free_wq, &devmem->free_work);
-		drm_dev_exit(idx);
-		return;
-	}
-
-	/* TTM is gone, and the buffer's memory with it. */
-	mmdrop(devmem->base.mm);
-	kfree(devmem);
+	queue_work(nouveau_svm_dmem_wq, &devmem->free_work);
 }
 
 static void
@@ -313,8 +336,10 @@ nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
 	drm_pagemap_devmem_init(&devmem->base, drm->dev->dev, mm,
 				&nouveau_svm_devmem_ops, &np->dpagemap, size,
 				NULL);
+	drm_dev_get(drm->dev);
 	kref_init(&devmem->ref);
 	INIT_WORK(&devmem->free_work, nouveau_svm_devmem_free);
+	devmem->drm = drm->dev;
 	devmem->svm = svm;
 	devmem->bo->svm = devmem;
 	mmgrab(mm);
@@ -543,6 +568,8 @@ nouveau_svm_dmem_evict_all(struct nouveau_svm_dev *svm)
 	/* Pairs with READ_ONCE() in nouveau_svm_populate_locked(). */
 	WRITE_ONCE(svm->no_devmem, true);
 	for (try = 0; try < 3 && atomic_read(&svm->devmems); try++) {
+		if (nouveau_svm_ce_wedged(svm->ce))
+			break;
 		ttm_resource_manager_evict_all(bdev, ttm_manager_type(bdev, TTM_PL_VRAM));
 		wait_var_event_timeout(&svm->devmems,
 				       !atomic_read(&svm->devmems), HZ);
@@ -594,9 +621,8 @@ nouveau_svm_dmem_destroy(struct drm_pagemap *dpagemap, bool atomic)
 {
 	struct nouveau_svm_pagemap *np = to_nouveau_svm_pagemap(dpagemap);
 
-	/* The shrinker comes with @atomic, while the device is there. */
 	if (atomic)
-		queue_work(np->svm->free_wq, &np->destroy_work);
+		queue_work(nouveau_svm_dmem_wq, &np->destroy_work);
 	else
 		nouveau_svm_dmem_destroy_work(&np->destroy_work);
 }
