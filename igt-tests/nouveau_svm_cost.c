@@ -14,11 +14,9 @@
  * that faults on nothing, and taken off.  Each prints a line
  * "cost: NAME counter=N ..." before it asserts, for Documentation/costs.rst.
  *
- * Two costs belong to nouveau's core and are told apart from SVM's.  Each
- * doorbell of a channel of the kernel carries a semaphore of its own, by which
- * nvif/chan906f.c knows how far the ring was read.  And a directory of a page
- * table that comes or goes costs an invalidate: where invalidates are counted a
- * neighbour of the memory keeps the directories.
+ * One cost belongs to nouveau's core and is told apart from SVM's: a directory of
+ * a page table that comes or goes costs an invalidate.  Where invalidates are
+ * counted a neighbour of the memory keeps the directories.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -72,10 +70,9 @@ static uint64_t invalidates(void)
 	return cost("inval_all") + cost("inval_pdb");
 }
 
-/* Semaphores but for the one that each kick of a ring carries. */
 static uint64_t semaphores(void)
 {
-	return cost("semaphore_release") - cost("doorbell");
+	return cost("semaphore_release");
 }
 
 /* End a measurement that held @launches launches, print it. */

@@ -10,7 +10,8 @@
  *
  * A caller hands in runs: stretches that are contiguous on both sides, or have
  * no other side and are to be cleared. All runs of a call are one submission
- * with one fence, whose error is looked at.
+ * with one fence, whose error is looked at. The fence also says how far the ring
+ * has been read, so it is the only semaphore that a submission releases.
  *
  * Until the call returns, and only until then, the engine touches the memory, even
  * if the engine hangs: it is stopped before a timeout is reported. After that the
@@ -39,6 +40,20 @@
 
 #include <nvhw/class/cla0b5.h>
 
+#define NOUVEAU_SVM_CE_MARKS	16
+
+/**
+ * struct nouveau_svm_ce_mark - The end of a submission
+ */
+struct nouveau_svm_ce_mark {
+	/** @seqno: number of its fence */
+	u32 seqno;
+	/** @push: word of the push buffer after it */
+	u32 push;
+	/** @gpfifo: entry of the GPFIFO after it */
+	u32 gpfifo;
+};
+
 /**
  * struct nouveau_svm_ce - The copy engine of a device
  */
@@ -54,6 +69,14 @@ struct nouveau_svm_ce {
 	struct nvif_object *copy;
 	/** @lock: protects which channel there is, its ring, @dead and @wedged */
 	struct mutex lock;
+	/** @func: the channel's operations, less the ring's own semaphore */
+	struct nvif_chan_func func;
+	/** @mark: where submissions end that may not be over, oldest first */
+	struct nouveau_svm_ce_mark mark[NOUVEAU_SVM_CE_MARKS];
+	/** @marks: how many there are */
+	unsigned int marks;
+	/** @done: end of the last one that is over */
+	struct nouveau_svm_ce_mark done;
 	/** @dead: @chan was killed, @work replaces it */
 	bool dead;
 	/** @wedged: the engine hung and was stopped, nothing can be copied */
@@ -108,6 +131,74 @@ nouveau_svm_run_add(struct nouveau_svm_run *run, unsigned int nr,
 		.bytes = bytes,
 	};
 	return nr + 1;
+}
+
+/* How far the engine has read the ring: to the end of what its fences say is over. */
+static struct nouveau_svm_ce *
+nouveau_svm_ce_progress(struct nvif_chan *nvif)
+{
+	struct nouveau_svm_ce *ce =
+		container_of(nvif->func, struct nouveau_svm_ce, func);
+	struct nouveau_channel *chan = container_of(nvif, struct nouveau_channel, chan);
+	struct nouveau_fence_chan *fctx = chan->fence;
+	u32 seqno = fctx->read(chan);
+	unsigned int over = 0;
+
+	lockdep_assert_held(&ce->lock);
+	while (over < ce->marks && (s32)(seqno - ce->mark[over].seqno) >= 0)
+		ce->done = ce->mark[over++];
+	ce->marks -= over;
+	memmove(ce->mark, ce->mark + over, ce->marks * sizeof(ce->mark[0]));
+	return ce;
+}
+
+static u32
+nouveau_svm_ce_push_get(struct nvif_chan *nvif)
+{
+	return nouveau_svm_ce_progress(nvif)->done.push;
+}
+
+static u32
+nouveau_svm_ce_gpfifo_get(struct nvif_chan *nvif)
+{
+	return nouveau_svm_ce_progress(nvif)->done.gpfifo;
+}
+
+static struct nouveau_svm_ce_mark
+nouveau_svm_ce_here(struct nouveau_channel *chan, u32 seqno)
+{
+	const struct nvif_push *push = &chan->chan.push;
+
+	return (struct nouveau_svm_ce_mark) {
+		.seqno = seqno,
+		.push = push->cur - (u32 *)push->mem.object.map.ptr,
+		.gpfifo = chan->chan.gpfifo.cur,
+	};
+}
+
+/* A submission ends here. If there is no room the last mark stands for both. */
+static void
+nouveau_svm_ce_note(struct nouveau_svm_ce *ce, u32 seqno)
+{
+	lockdep_assert_held(&ce->lock);
+	nouveau_svm_ce_progress(&ce->chan->chan);
+	if (ce->marks == NOUVEAU_SVM_CE_MARKS)
+		ce->marks--;
+	ce->mark[ce->marks++] = nouveau_svm_ce_here(ce->chan, seqno);
+}
+
+/* Use a channel that is idle. */
+static void
+nouveau_svm_ce_adopt(struct nouveau_svm_ce *ce)
+{
+	ce->func = *ce->chan->chan.func;
+	ce->func.push.read_get = nouveau_svm_ce_push_get;
+	ce->func.gpfifo.read_get = nouveau_svm_ce_gpfifo_get;
+	ce->func.gpfifo.post = NULL;
+	ce->func.gpfifo.post_size = 0;
+	ce->chan->chan.func = &ce->func;
+	ce->marks = 0;
+	ce->done = nouveau_svm_ce_here(ce->chan, 0);
 }
 
 static u32
@@ -307,6 +398,8 @@ nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 	nouveau_svm_ce_push(ce, to_vram, run, nr);
 	RCU_INIT_POINTER(fence->channel, chan);
 	ret = nouveau_fence_emit(fence);
+	if (!ret)
+		nouveau_svm_ce_note(ce, fence->base.seqno);
 	mutex_unlock(&ce->lock);
 
 	if (!ret && !nouveau_svm_ce_wait(ce, fence)) {
@@ -398,6 +491,9 @@ nouveau_svm_ce_chan_new(struct nouveau_svm_dev *svm, struct nvif_object **pcopy,
 		goto err;
 	PUSH_NVSQ(push, NVA0B5, 0x0000, oclass);
 	PUSH_KICK(push);
+	ret = nouveau_channel_idle(chan);
+	if (ret)
+		goto err;
 
 	*pchan = chan;
 	*pcopy = copy;
@@ -433,6 +529,7 @@ nouveau_svm_ce_work(struct work_struct *work)
 	if (!ce->wedged) {
 		swap(ce->chan, chan);
 		swap(ce->copy, copy);
+		nouveau_svm_ce_adopt(ce);
 		ce->dead = false;
 	}
 	mutex_unlock(&ce->lock);
@@ -468,6 +565,7 @@ nouveau_svm_ce_new(struct nouveau_svm_dev *svm)
 		return ERR_PTR(ret);
 	}
 
+	nouveau_svm_ce_adopt(ce);
 	return ce;
 }
 
@@ -486,9 +584,8 @@ nouveau_svm_ce_del(struct nouveau_svm_ce **pce)
 		return;
 	*pce = NULL;
 
+	/* It is idle: whoever submitted has waited. */
 	cancel_work_sync(&ce->work);
-	if (!ce->wedged)
-		nouveau_channel_idle(ce->chan);
 	nvif_object_dtor(ce->copy);
 	kfree(ce->copy);
 	nouveau_channel_del(&ce->chan);
