@@ -42,11 +42,15 @@ nouveau_svm_range_show(struct drm_gpusvm_range *base, struct seq_file *m)
 		/* Pairs with WRITE_ONCE() in drm_gpusvm.c. */
 		.__flags = READ_ONCE(range->pages.flags.__flags),
 	};
+	u8 live;
 
 	/* Pairs with WRITE_ONCE() in nouveau_svm_vm.c. A moment's view. */
-	seq_printf(m, "  range %lx-%lx leaf %u%s%s%s%s\n",
+	live = READ_ONCE(range->live);
+	seq_printf(m, "  range %lx-%lx leaves%s%s%s%s%s%s\n",
 		   drm_gpusvm_range_start(base), drm_gpusvm_range_end(base),
-		   range->ref_shift, READ_ONCE(range->live) ? " live" : "",
+		   live & NOUVEAU_SVM_LEAF_4K ? " 4K" : "",
+		   live & NOUVEAU_SVM_LEAF_64K ? " 64K" : "",
+		   live & NOUVEAU_SVM_LEAF_2M ? " 2M" : "",
 		   range->ro ? " ro" : "", flags.has_devmem_pages ? " vram" : "",
 		   range->stay_until ? " stays" : "");
 }

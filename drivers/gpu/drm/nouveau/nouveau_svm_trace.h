@@ -50,14 +50,14 @@ TRACE_EVENT(nouveau_svm_replay,
 );
 
 TRACE_EVENT(nouveau_svm_range,
-	TP_PROTO(struct nouveau_svm_vm *vm, struct drm_gpusvm_range *range, u8 shift,
+	TP_PROTO(struct nouveau_svm_vm *vm, struct drm_gpusvm_range *range, u8 leaves,
 		 bool vram, bool ro, int error),
-	TP_ARGS(vm, range, shift, vram, ro, error),
+	TP_ARGS(vm, range, leaves, vram, ro, error),
 	TP_STRUCT__entry(
 		__field(void *, vm)
 		__field(unsigned long, start)
 		__field(unsigned long, end)
-		__field(u8, shift)
+		__field(u8, leaves)
 		__field(bool, vram)
 		__field(bool, ro)
 		__field(int, error)
@@ -66,13 +66,13 @@ TRACE_EVENT(nouveau_svm_range,
 		__entry->vm = vm;
 		__entry->start = drm_gpusvm_range_start(range);
 		__entry->end = drm_gpusvm_range_end(range);
-		__entry->shift = shift;
+		__entry->leaves = leaves;
 		__entry->vram = vram;
 		__entry->ro = ro;
 		__entry->error = error;
 	),
-	TP_printk("vm=%p start=0x%lx end=0x%lx leaf=%u vram=%d ro=%d error=%d",
-		  __entry->vm, __entry->start, __entry->end, __entry->shift,
+	TP_printk("vm=%p start=0x%lx end=0x%lx leaves=%#x vram=%d ro=%d error=%d",
+		  __entry->vm, __entry->start, __entry->end, __entry->leaves,
 		  __entry->vram, __entry->ro, __entry->error)
 );
 

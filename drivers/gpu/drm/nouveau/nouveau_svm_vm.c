@@ -145,20 +145,36 @@ nouveau_svm_range_free(struct drm_gpusvm_range *base)
 
 /* Leaves. */
 
+static const struct {
+	u8 leaf;
+	u8 shift;
+} nouveau_svm_leaf[] = {
+	{ NOUVEAU_SVM_LEAF_4K, PAGE_SHIFT },
+	{ NOUVEAU_SVM_LEAF_64K, ilog2(SZ_64K) },
+	{ NOUVEAU_SVM_LEAF_2M, ilog2(SZ_2M) },
+};
+
 /* Make the leaves of a range invalid. The TLB is the caller's business. */
 static bool
 nouveau_svm_range_clear(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
 {
+	unsigned int i;
+
 	lockdep_assert_held(&vm->gpusvm.notifier_lock);
 	if (!range->live)
 		return false;
 
-	WARN_ON(nvif_vmm_raw_pfnclr(&vm->vmm->vmm,
-				    drm_gpusvm_range_start(&range->base),
-				    drm_gpusvm_range_size(&range->base),
-				    range->ref_shift, false));
+	for (i = 0; i < ARRAY_SIZE(nouveau_svm_leaf); i++) {
+		if (!(range->live & nouveau_svm_leaf[i].leaf))
+			continue;
+		WARN_ON(nvif_vmm_raw_pfnclr(&vm->vmm->vmm,
+					    drm_gpusvm_range_start(&range->base),
+					    drm_gpusvm_range_size(&range->base),
+					    nouveau_svm_leaf[i].shift, false));
+	}
+
 	/* Pairs with READ_ONCE() in nouveau_svm_range_show(). */
-	WRITE_ONCE(range->live, false);
+	WRITE_ONCE(range->live, 0);
 	range->atomic = false;
 	if (range->exclusive)
 		bitmap_zero(range->exclusive, nouveau_svm_range_pages(range));
@@ -174,12 +190,17 @@ nouveau_svm_vm_flush(struct nouveau_svm_vm *vm)
 static void
 nouveau_svm_range_unref(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
 {
+	unsigned int i;
+
 	lockdep_assert_held(&vm->lock);
-	if (range->ref_shift)
-		nvif_vmm_raw_put(&vm->vmm->vmm, drm_gpusvm_range_start(&range->base),
-				 drm_gpusvm_range_size(&range->base),
-				 range->ref_shift);
-	range->ref_shift = 0;
+	for (i = 0; i < ARRAY_SIZE(nouveau_svm_leaf); i++) {
+		if (range->refs & nouveau_svm_leaf[i].leaf)
+			nvif_vmm_raw_put(&vm->vmm->vmm,
+					 drm_gpusvm_range_start(&range->base),
+					 drm_gpusvm_range_size(&range->base),
+					 nouveau_svm_leaf[i].shift);
+	}
+	range->refs = 0;
 }
 
 /* Clear the leaves for good measure, outside of a notifier. */
@@ -193,119 +214,216 @@ nouveau_svm_range_zap(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range
 	drm_gpusvm_notifier_unlock(&vm->gpusvm);
 }
 
-/* Hold page tables for leaves of one kind, and of no other. */
+/*
+ * Hold page tables for some kinds of leaves. Those of 4 KiB and 64 KiB go together,
+ * one of 2 MiB is instead of both. References change only while nothing is live.
+ */
 static int
 nouveau_svm_range_ref(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
-		      u8 shift)
+		      u8 leaves)
 {
+	unsigned int i;
 	int ret;
 
 	lockdep_assert_held(&vm->lock);
-	if (range->ref_shift == shift)
+	if ((range->refs & leaves) == leaves)
 		return 0;
 
 	nouveau_svm_range_zap(vm, range);
-	nouveau_svm_range_unref(vm, range);
-	ret = nvif_vmm_raw_get(&vm->vmm->vmm, drm_gpusvm_range_start(&range->base),
-			       drm_gpusvm_range_size(&range->base), shift);
-	if (!ret)
-		range->ref_shift = shift;
-	return ret;
-}
+	if ((range->refs | leaves) & NOUVEAU_SVM_LEAF_2M)
+		nouveau_svm_range_unref(vm, range);
 
-/* Largest leaf for a range, small ones if one of its pages is special. */
-static u8
-nouveau_svm_range_shift(struct nouveau_svm_range *range, bool split)
-{
-	const struct drm_pagemap_addr *addr = &range->pages.dma_addr[0];
+	for (i = 0; i < ARRAY_SIZE(nouveau_svm_leaf); i++) {
+		if (!(leaves & ~range->refs & nouveau_svm_leaf[i].leaf))
+			continue;
+		ret = nvif_vmm_raw_get(&vm->vmm->vmm,
+				       drm_gpusvm_range_start(&range->base),
+				       drm_gpusvm_range_size(&range->base),
+				       nouveau_svm_leaf[i].shift);
+		if (ret)
+			return ret;
+		range->refs |= nouveau_svm_leaf[i].leaf;
+	}
 
-	if (range->exclusive)
-		split |= !bitmap_empty(range->exclusive,
-				       nouveau_svm_range_pages(range));
-
-	if (drm_gpusvm_range_size(&range->base) == SZ_2M && !split &&
-	    addr->order == ilog2(SZ_2M) - PAGE_SHIFT &&
-	    IS_ALIGNED(addr->addr, SZ_2M))
-		return ilog2(SZ_2M);
-
-	return PAGE_SHIFT;
+	return 0;
 }
 
 /*
- * Write the leaves of a range. @page is a page that was made exclusive for the
- * GPU right now, or -1.
+ * Write into &nouveau_svm_vm.pfns what 4 KiB leaves would be, and find out which
+ * larger ones can stand for them: one of 2 MiB, or one of 64 KiB for each bit of
+ * @big. Of system memory that is what was mapped for DMA in one piece; VRAM needs
+ * to be contiguous only. With pages that are exclusive all leaves are small. @page
+ * is made exclusive right now, or -1.
+ *
+ * Return: the kinds of leaves that the range needs.
+ */
+static u8
+nouveau_svm_range_leaves(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+			 bool ro, long page, u32 *big, bool *vram)
+{
+	const unsigned long chunk = SZ_64K >> PAGE_SHIFT;
+	unsigned long npages = nouveau_svm_range_pages(range), i, j, k;
+	const struct drm_pagemap_addr *addr = &range->pages.dma_addr[0];
+	bool split = page >= 0;
+	u32 whole = 0;
+	u8 leaves = 0;
+
+	if (range->exclusive)
+		split |= !bitmap_empty(range->exclusive, npages);
+	*big = 0;
+	*vram = true;
+
+	/* Dense: one entry for each mapping, whatever its order. */
+	for (i = 0, j = 0; i < npages; j++) {
+		unsigned long nr = 1UL << addr[j].order;
+		u64 pfn = NVIF_VMM_PFNMAP_V0_V;
+
+		if (!ro)
+			pfn |= NVIF_VMM_PFNMAP_V0_W;
+		if (addr[j].proto == NOUVEAU_SVM_INTERCONNECT_VRAM) {
+			pfn |= NVIF_VMM_PFNMAP_V0_VRAM;
+			if (!ro)
+				pfn |= NVIF_VMM_PFNMAP_V0_A;
+		} else {
+			*vram = false;
+		}
+
+		for (k = 0; k < nr && i < npages; k++, i++) {
+			if (IS_ALIGNED(i, chunk) &&
+			    (nr - k >= chunk || pfn & NVIF_VMM_PFNMAP_V0_VRAM))
+				whole |= BIT(i / chunk);
+			vm->pfns[i] = (addr[j].addr + k * PAGE_SIZE) | pfn;
+			if (i == page || (range->exclusive && test_bit(i, range->exclusive)))
+				vm->pfns[i] |= NVIF_VMM_PFNMAP_V0_A;
+		}
+	}
+
+	if (split || npages < chunk)
+		return NOUVEAU_SVM_LEAF_4K;
+
+	for (i = 0; i < npages; i += chunk) {
+		u64 first = vm->pfns[i];
+
+		for (k = 1; k < chunk; k++) {
+			if (vm->pfns[i + k] != first + k * PAGE_SIZE)
+				break;
+		}
+
+		if (k == chunk && whole & BIT(i / chunk) &&
+		    IS_ALIGNED(first & PAGE_MASK, SZ_64K)) {
+			*big |= BIT(i / chunk);
+			leaves |= NOUVEAU_SVM_LEAF_64K;
+		} else {
+			leaves |= NOUVEAU_SVM_LEAF_4K;
+		}
+	}
+
+	if (npages == SZ_2M >> PAGE_SHIFT && addr->order == ilog2(SZ_2M) - PAGE_SHIFT &&
+	    IS_ALIGNED(addr->addr, SZ_2M))
+		leaves = NOUVEAU_SVM_LEAF_2M;
+	return leaves;
+}
+
+/* Write the leaves that nouveau_svm_range_leaves() has prepared. */
+static int
+nouveau_svm_range_write(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+			u8 leaves, u32 big)
+{
+	const unsigned long chunk = SZ_64K >> PAGE_SHIFT;
+	unsigned long npages = nouveau_svm_range_pages(range), i, end;
+	u64 start = drm_gpusvm_range_start(&range->base);
+	u64 size = drm_gpusvm_range_size(&range->base);
+	struct nvif_vmm *vmm = &vm->vmm->vmm;
+	int ret = 0;
+
+	if (leaves == NOUVEAU_SVM_LEAF_2M)
+		return nvif_vmm_raw_pfnmap(vmm, start, size, ilog2(SZ_2M), vm->pfns,
+					   false);
+
+	if (leaves & NOUVEAU_SVM_LEAF_64K) {
+		/* One that is not valid leads to small ones. */
+		for (i = 0; i < npages; i += chunk)
+			vm->big[i / chunk] = big & BIT(i / chunk) ? vm->pfns[i] : 0;
+		ret = nvif_vmm_raw_pfnmap(vmm, start, size, ilog2(SZ_64K), vm->big,
+					  false);
+	}
+
+	if (!(leaves & NOUVEAU_SVM_LEAF_4K))
+		return ret;
+
+	/* The small ones in between, run by run. */
+	for (i = 0; i < npages && !ret; i = end) {
+		end = min(i + chunk, npages);
+		if (big & BIT(i / chunk))
+			continue;
+		while (end < npages && !(big & BIT(end / chunk)))
+			end += chunk;
+		ret = nvif_vmm_raw_pfnmap(vmm, start + (i << PAGE_SHIFT),
+					  (u64)(end - i) << PAGE_SHIFT, PAGE_SHIFT,
+					  &vm->pfns[i], false);
+	}
+
+	return ret;
+}
+
+/*
+ * Make a range present for the GPU. @page is a page that was made exclusive for
+ * the GPU right now, or -1.
  */
 static int
 nouveau_svm_range_bind(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
 		       bool ro, long page)
 {
-	unsigned long npages = nouveau_svm_range_pages(range), i, j;
-	bool vram = true, was_live;
-	u8 shift;
+	bool vram, flush;
+	u8 leaves;
+	u32 big;
 	int ret;
 
 	/* The array stays while the lock is held, even if it is out of date. */
 	lockdep_assert_held(&vm->lock);
-	shift = nouveau_svm_range_shift(range, page >= 0);
-	ret = nouveau_svm_range_ref(vm, range, shift);
+	leaves = nouveau_svm_range_leaves(vm, range, ro, page, &big, &vram);
+	ret = nouveau_svm_range_ref(vm, range, leaves);
 	if (ret)
 		return ret;
 
 	drm_gpusvm_notifier_lock(&vm->gpusvm);
-	if (!drm_gpusvm_pages_valid(&vm->gpusvm, &range->pages) ||
-	    nouveau_svm_range_shift(range, page >= 0) != shift) {
+	if (!drm_gpusvm_pages_valid(&vm->gpusvm, &range->pages)) {
 		ret = -EAGAIN;
 		goto unlock;
 	}
 
-	if (page >= 0)
-		__set_bit(page, range->exclusive);
-
-	/* Dense: one entry for each mapping, whatever its order. */
-	for (i = 0, j = 0; i < npages; j++) {
-		const struct drm_pagemap_addr *addr = &range->pages.dma_addr[j];
-		unsigned long k, nr = 1UL << addr->order;
-		u64 pfn = NVIF_VMM_PFNMAP_V0_V;
-
-		if (!ro)
-			pfn |= NVIF_VMM_PFNMAP_V0_W;
-		if (addr->proto == NOUVEAU_SVM_INTERCONNECT_VRAM) {
-			pfn |= NVIF_VMM_PFNMAP_V0_VRAM;
-			if (!ro)
-				pfn |= NVIF_VMM_PFNMAP_V0_A;
-		} else {
-			vram = false;
-		}
-
-		if (shift != PAGE_SHIFT) {
-			vm->pfns[0] = addr->addr | pfn;
-			i += nr;
-			continue;
-		}
-
-		for (k = 0; k < nr && i < npages; k++, i++) {
-			vm->pfns[i] = (addr->addr + k * PAGE_SIZE) | pfn;
-			if (range->exclusive && test_bit(i, range->exclusive))
-				vm->pfns[i] |= NVIF_VMM_PFNMAP_V0_A;
-		}
+	/* A notification may have ended what was exclusive. */
+	leaves = nouveau_svm_range_leaves(vm, range, ro, page, &big, &vram);
+	if (leaves & ~range->refs) {
+		ret = -EAGAIN;
+		goto unlock;
 	}
 
-	was_live = range->live;
-	ret = nvif_vmm_raw_pfnmap(&vm->vmm->vmm, drm_gpusvm_range_start(&range->base),
-				  drm_gpusvm_range_size(&range->base), shift,
-				  vm->pfns, was_live);
+	/* Leaves of another size give way first. */
+	flush = range->live;
+	if (range->live && (range->live != leaves || range->big != big))
+		nouveau_svm_range_clear(vm, range);
+
+	ret = nouveau_svm_range_write(vm, range, leaves, big);
+	/* Pairs with READ_ONCE() in nouveau_svm_range_show(). */
+	WRITE_ONCE(range->live, leaves);
+	range->big = big;
+	if (ret)
+		flush = nouveau_svm_range_clear(vm, range);
+	if (flush)
+		nouveau_svm_vm_flush(vm);
 	if (ret)
 		goto unlock;
 
-	/* Pairs with READ_ONCE() in nouveau_svm_range_show(). */
-	WRITE_ONCE(range->live, true);
+	if (page >= 0)
+		__set_bit(page, range->exclusive);
 	range->ro = ro;
 	range->atomic = vram && !ro;
 	range->was_vram = vram;
 	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_MAP, 1);
 unlock:
 	drm_gpusvm_notifier_unlock(&vm->gpusvm);
-	trace_nouveau_svm_range(vm, &range->base, shift, vram, ro, ret);
+	trace_nouveau_svm_range(vm, &range->base, leaves, vram, ro, ret);
 	return ret;
 }
 

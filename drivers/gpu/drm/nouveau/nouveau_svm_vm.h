@@ -2,6 +2,7 @@
 #ifndef __NOUVEAU_SVM_VM_H__
 #define __NOUVEAU_SVM_VM_H__
 
+#include <linux/bits.h>
 #include <linux/kref.h>
 
 #include <drm/drm_gpusvm.h>
@@ -13,6 +14,10 @@ struct nouveau_vmm;
 #define NOUVEAU_SVM_QUEUE_MAX	256
 #define NOUVEAU_SVM_RECORD_MAX	64
 
+#define NOUVEAU_SVM_LEAF_4K	BIT(0)
+#define NOUVEAU_SVM_LEAF_64K	BIT(1)
+#define NOUVEAU_SVM_LEAF_2M	BIT(2)
+
 /**
  * struct nouveau_svm_range - A range that the GPU may have mapped
  */
@@ -23,14 +28,16 @@ struct nouveau_svm_range {
 	struct drm_gpusvm_pages pages;
 	/** @gc_link: in &nouveau_svm_vm.gc_list, under its lock */
 	struct list_head gc_link;
-	/** @ref_shift: leaf size that page tables are referenced for, 0 if none.
+	/** @refs: leaves that page tables are referenced for, NOUVEAU_SVM_LEAF_*.
 	 * Under &nouveau_svm_vm.lock.
 	 */
-	u8 ref_shift;
-	/** @live: leaves are valid. Under the notifier lock: cleared by writers,
-	 * set by a reader that holds &nouveau_svm_vm.lock.
+	u8 refs;
+	/** @live: leaves of which some are valid. Under the notifier lock: cleared
+	 * by writers, set by a reader that holds &nouveau_svm_vm.lock.
 	 */
-	bool live;
+	u8 live;
+	/** @big: which 64 KiB of it have a leaf of that size. As @live. */
+	u32 big;
 	/** @ro: they are read-only. As @live. */
 	bool ro;
 	/** @atomic: all of them allow atomics. As @live. */
@@ -91,8 +98,10 @@ struct nouveau_svm_vm {
 	struct mutex lock;
 	/** @dpagemap: VRAM, NULL if memory does not migrate */
 	struct drm_pagemap *dpagemap;
-	/** @pfns: room for the leaves of the largest range, under @lock */
+	/** @pfns: room for the 4 KiB leaves of the largest range, under @lock */
 	u64 pfns[512];
+	/** @big: room for its 64 KiB leaves, under @lock */
+	u64 big[32];
 
 	/** @gc_lock: protects @gc_list, taken in notifiers */
 	spinlock_t gc_lock;

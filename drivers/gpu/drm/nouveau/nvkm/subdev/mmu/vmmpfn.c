@@ -22,9 +22,13 @@
  * (TLB). The map mutex of these address spaces has a lock class of its own,
  * because other users of RAW address spaces do allocate under theirs.
  *
- * Leaves exist of 4 KiB and 2 MiB. A slot of the lowest page directory is either
- * a 2 MiB leaf or points to a table of small leaves: the client clears the
- * leaves of one kind and puts their references before it gets the other kind.
+ * Leaves exist of 4 KiB, 64 KiB and 2 MiB. A slot of the lowest page directory is
+ * either a 2 MiB leaf or points to a table of 4 KiB leaves, one of 64 KiB leaves, or
+ * both: the client clears the leaves and puts the references of the former before it
+ * gets those of the latter, and the other way round. Where both tables are, a valid
+ * 64 KiB leaf counts, and an invalid one leads to those of 4 KiB; but GET and PUT of
+ * 4 KiB leaves write 64 KiB leaves that are in the way of them, so the client clears
+ * leaves of 64 KiB before it gets, or puts, small ones at the same addresses.
  */
 #include "vmm.h"
 
@@ -57,7 +61,10 @@ nvkm_vmm_pfn_page(struct nvkm_vmm *vmm, u8 shift)
 	const struct nvkm_vmm_page *page;
 
 	for (page = vmm->func->page; page->shift; page++) {
-		if (page->shift == shift && page->desc->func->pfn)
+		const struct nvkm_vmm_desc *desc = page->desc;
+
+		/* 64 KiB leaves are encoded like those that PFNMAP knows. */
+		if (page->shift == shift && (desc->func->pfn || desc->type == LPT))
 			return page;
 	}
 
@@ -152,7 +159,7 @@ nvkm_vmm_pfn_write(struct nvkm_vmm *vmm, u8 shift, u64 addr, u64 nr, const u64 *
 /**
  * nvkm_vmm_raw_pfn_map() - Write leaf entries
  * @vmm: the address space
- * @shift: log2 of the size of a leaf, 12 or 21
+ * @shift: log2 of the size of a leaf, 12, 16 or 21
  * @addr: GPU virtual address of the first leaf
  * @pfn: one word a leaf: NVKM_VMM_PFN_*, the address mapped for DMA or in VRAM
  * @nr: number of leaves
@@ -180,7 +187,7 @@ nvkm_vmm_raw_pfn_map(struct nvkm_vmm *vmm, u8 shift, u64 addr, const u64 *pfn,
 /**
  * nvkm_vmm_raw_pfn_clear() - Make leaf entries invalid
  * @vmm: the address space
- * @shift: log2 of the size of a leaf, 12 or 21
+ * @shift: log2 of the size of a leaf, 12, 16 or 21
  * @addr: GPU virtual address of the first leaf
  * @size: bytes; with 0 only the TLB is looked at
  * @flush: invalidate the TLB
