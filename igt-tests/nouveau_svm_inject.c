@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: nouveau svm inject
+ * Category: Core
+ * Mega feature: SVM
+ * Sub-category: shared virtual memory
+ * Functionality: error paths
+ * Description: each step of the driver that may fail fails once
+ *
+ * The same work is done again and again, and each time the next of the driver's
+ * injection points fails (nouveau_svm/fail-nth in debugfs), until none is left.
+ * Whatever fails, data is right or there is an error, the log is silent, and the
+ * next piece of work succeeds.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "igt.h"
+#include "svm_test.h"
+
+#include <drm.h>
+#include <nouveau_drm.h>
+
+IGT_TEST_DESCRIPTION("Each step of the driver that may fail fails once.");
+
+#define FAIL_NTH "/sys/kernel/debug/nouveau_svm/fail-nth"
+#define NTH_MAX 1000
+#define BLOCK (SZ_2M / SZ_4K)
+#define NR 64u
+
+static int fail_nth = -1;
+
+static void arm(unsigned int nth)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", nth);
+
+	igt_assert_eq((int)pwrite(fail_nth, text, (size_t)len, 0), len);
+}
+
+/* Return: true when something has failed since arm(). */
+static bool disarm(unsigned int nth)
+{
+	char text[128] = "";
+	long left = -1;
+	int fd = open(FAIL_NTH, O_RDONLY | O_CLOEXEC);
+
+	igt_assert_fd(fd);
+	igt_assert_lt(0, (int)read(fd, text, sizeof(text) - 1));
+	close(fd);
+	igt_assert_eq(sscanf(text, "%ld", &left), 1);
+	arm(0);
+	if (left == 0)
+		igt_info("%u: %s", nth, text + 2);
+	return left == 0;
+}
+
+static void setup(void)
+{
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	if (access("/dev/dri/renderD128", F_OK) == 0)
+		fail_nth = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+	igt_require_f(fail_nth >= 0, "the driver has no injection points\n");
+	arm(0);
+}
+
+/* What one round works on. */
+static struct {
+	struct svm svm;
+	char *mem;
+	int pipes[2];
+} s;
+
+static sigjmp_buf bus_error;
+
+static void on_sigbus(int sig)
+{
+	siglongjmp(bus_error, 1);
+}
+
+/* A read that may end in SIGBUS, once. */
+static uint32_t read_again(const volatile uint32_t *p)
+{
+	struct sigaction sa = { .sa_handler = on_sigbus }, old;
+	volatile int tries = 0;
+	uint32_t v;
+
+	sigaction(SIGBUS, &sa, &old);
+	if (sigsetjmp(bus_error, 1))
+		igt_assert_lt(++tries, 2);
+	v = *p;
+	sigaction(SIGBUS, &old, NULL);
+	return v;
+}
+
+static void begin(enum page_kind kind, bool migrate)
+{
+	svm_open(&s.svm);
+	svm_migrate_on_fault(migrate);
+	s.mem = svm_alloc(SZ_2M, kind);
+	svm_cpu_write_pages(s.mem, NR, 0x100);
+}
+
+static void begin_4k(void)
+{
+	begin(PAGES_4K, false);
+}
+
+static void begin_4k_migrate(void)
+{
+	begin(PAGES_4K, true);
+}
+
+static void begin_thp_migrate(void)
+{
+	begin(PAGES_THP, true);
+}
+
+static void begin_pinned(void)
+{
+	struct iovec io;
+
+	begin(PAGES_4K, false);
+	igt_assert_eq(pipe(s.pipes), 0);
+	io = (struct iovec){ .iov_base = s.mem + 3 * SZ_4K, .iov_len = SZ_4K };
+	igt_assert_eq((int)vmsplice(s.pipes[1], &io, 1, 0), (int)SZ_4K);
+}
+
+static void begin_in_vram(void)
+{
+	begin(PAGES_4K, false);
+	svm_bind_vram(&s.svm, s.mem, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(s.mem, SZ_2M, PAGE_IN_VRAM), BLOCK);
+}
+
+static void begin_thp_in_vram(void)
+{
+	begin(PAGES_THP, false);
+	svm_bind_vram(&s.svm, s.mem, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(s.mem, SZ_2M, PAGE_IN_VRAM), BLOCK);
+}
+
+/* The memory is there, whatever happened, and can be used like any other. */
+static void end(void)
+{
+	svm_gpu_check_pages(&s.svm, s.mem, NR, 0x200);
+	svm_cpu_check_pages(s.mem, NR, 0x200, false);
+	svm_bind_vram(&s.svm, s.mem, SZ_2M);
+	svm_gpu_write_pages(&s.svm, s.mem, NR, 0x300);
+	svm_cpu_check_pages(s.mem, NR, 0x300, false);
+	svm_migrate_on_fault(true);
+	svm_close(&s.svm);
+	svm_free(s.mem, SZ_2M);
+}
+
+static void end_pinned(void)
+{
+	close(s.pipes[0]);
+	close(s.pipes[1]);
+	end();
+}
+
+static void gpu_touches(void)
+{
+	svm_gpu_check_pages(&s.svm, s.mem, NR, 0x100);
+	svm_gpu_write_pages(&s.svm, s.mem, NR, 0x200);
+}
+
+static void gpu_adds(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < 8; i++)
+		svm_gpu_add(&s.svm, s.mem + i * SZ_4K, 1, 32);
+	for (i = 0; i < 8; i++)
+		igt_assert_eq_u32(read_again((uint32_t *)(s.mem + i * SZ_4K)), 0x100 + i + 32);
+	svm_cpu_write_pages(s.mem, NR, 0x200);
+}
+
+static void prefetches(void)
+{
+	igt_assert_eq(nv_svm_bind(&s.svm.dev, s.mem, SZ_2M, true, NULL), 0);
+	svm_gpu_check_pages(&s.svm, s.mem, NR, 0x100);
+	svm_gpu_write_pages(&s.svm, s.mem, NR, 0x200);
+	igt_assert_eq(nv_svm_bind(&s.svm.dev, s.mem, SZ_2M, false, NULL), 0);
+	svm_gpu_check_pages(&s.svm, s.mem, NR, 0x200);
+}
+
+static void cpu_touches(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < NR; i++)
+		igt_assert_eq_u32(read_again((uint32_t *)(s.mem + i * SZ_4K)), 0x100 + i);
+	/* Some did not come back the first time. */
+	for (i = 0; i < BLOCK; i++)
+		read_again((uint32_t *)(s.mem + i * SZ_4K));
+	igt_assert_eq_u64(svm_count_pages(s.mem, SZ_2M, PAGE_IN_RAM), BLOCK);
+	svm_gpu_write_pages(&s.svm, s.mem, NR, 0x200);
+}
+
+/* Buffers take all of VRAM, at the cost of the block. */
+static void pressure(void)
+{
+	struct nv_bo bo[300] = { 0 };
+	unsigned int n, i;
+	uint32_t p;
+
+	for (n = 0; n < 300; n++) {
+		if (nv_bo_new(&s.svm.dev, 32ul << 20, NOUVEAU_GEM_DOMAIN_VRAM, &bo[n]))
+			break;
+		if (!svm_count_pages(s.mem, SZ_2M, PAGE_IN_VRAM))
+			break;
+	}
+	for (i = 0; i <= n && i < 300; i++)
+		nv_bo_del(&bo[i]);
+	for (p = 0; p < NR; p++)
+		igt_assert_eq_u32(read_again((uint32_t *)(s.mem + p * SZ_4K)), 0x100 + p);
+	svm_gpu_write_pages(&s.svm, s.mem, NR, 0x200);
+}
+
+static void nothing(void)
+{
+}
+
+/* From the first ioctl to the last. */
+static void whole_life(void)
+{
+	struct nv_chan chan;
+	struct nv_dev dev;
+	uint32_t *p;
+	int err;
+
+	igt_assert_eq(nv_dev_init(&dev, drm_open_driver_render(DRIVER_ANY)), 0);
+	err = nv_svm_init(&dev);
+	if (!err) {
+		p = svm_alloc(SZ_2M, PAGES_4K);
+		*p = 0x1234;
+		err = nv_chan_new(&dev, NV_ENGINE_GR, &chan);
+		if (!err)
+			nv_chan_del(&chan);
+		err = nv_svm_bind(&dev, p, SZ_64K, true, NULL);
+		igt_assert_eq(err, 0);
+		igt_assert_eq_u32(read_again(p), 0x1234);
+		svm_free(p, SZ_2M);
+	}
+	nv_dev_close(&dev);
+}
+
+static void use_once(void)
+{
+	begin_4k();
+	gpu_touches();
+	end();
+}
+
+/* Block of a dead owner: a child has its pages, the parent that moved them is gone. */
+static void orphan(void)
+{
+	char *p = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct nv_bo bo[300] = { 0 };
+	struct nv_dev dev;
+	unsigned int n;
+	int st, gate[2];
+	pid_t pid;
+
+	igt_assert_eq(pipe(gate), 0);
+	pid = fork();
+	igt_assert_lte(0, pid);
+	if (!pid) {
+		char *mem, c;
+		uint32_t i;
+
+		/* The owner: moves its memory, leaves it to its child, and ends. */
+		close(gate[1]);
+		if (nv_dev_init(&dev, drm_open_driver_render(DRIVER_ANY)) || nv_svm_init(&dev))
+			_exit(0);
+		mem = svm_alloc(SZ_2M, PAGES_4K);
+		svm_cpu_write_pages(mem, BLOCK, 0x1000);
+		if (nv_svm_bind(&dev, mem, SZ_2M, true, NULL))
+			_exit(2);
+		if (fork())
+			_exit(0);
+		close(dev.fd);
+		if (read(gate[0], &c, 1) < 0)
+			_exit(3);
+		for (i = 0; i < BLOCK; i++) {
+			if (read_again((uint32_t *)(mem + i * SZ_4K)) != 0x1000 + i)
+				p[1] = 1;
+		}
+		p[0] = 1;
+		_exit(0);
+	}
+	close(gate[0]);
+	igt_assert_eq(waitpid(pid, &st, 0), pid);
+	igt_assert_eq(st, 0);
+	igt_assert_eq(nv_dev_init(&dev, drm_open_driver_render(DRIVER_ANY)), 0);
+	for (n = 0; n < 300; n++) {
+		if (nv_bo_new(&dev, 32ul << 20, NOUVEAU_GEM_DOMAIN_VRAM, &bo[n]))
+			break;
+	}
+	nv_dev_close(&dev);
+	close(gate[1]);
+	for (n = 0; n < 2000 && !*(volatile char *)&p[0]; n++)
+		usleep(10000);
+	igt_assert_eq(p[0], 1);
+	igt_assert_eq(p[1], 0);
+	munmap(p, SZ_4K);
+}
+
+static void rounds(void (*prepare)(void), void (*work)(void), void (*after)(void))
+{
+	unsigned int nth;
+	bool failed = true;
+
+	for (nth = 1; failed; nth++) {
+		igt_assert_lt_u64(nth, NTH_MAX);
+		prepare();
+		arm(nth);
+		work();
+		failed = disarm(nth);
+		after();
+	}
+	igt_assert_f(nth > 2, "nothing has failed\n");
+}
+
+/**
+ * SUBTEST: life
+ * Description: from SVM_INIT to close
+ *
+ * SUBTEST: fault-in-place
+ * Description: faults of the GPU on memory that stays where it is
+ *
+ * SUBTEST: fault-migrate-%s
+ * Description: faults of the GPU on memory that moves to VRAM, in pages of %arg[1]
+ *
+ * SUBTEST: fault-pinned
+ * Description: SVM_BIND and faults on a block with a page that cannot move
+ *
+ * SUBTEST: atomic
+ * Description: atomics on memory that is to move to VRAM
+ *
+ * SUBTEST: atomic-exclusive
+ * Description: atomics on a page that cannot move
+ *
+ * SUBTEST: prefetch-%s
+ * Description: SVM_BIND to VRAM and to RAM, in pages of %arg[1]
+ *
+ * SUBTEST: cpu-fault-%s
+ * Description: the CPU touches memory in VRAM, in pages of %arg[1]
+ *
+ * SUBTEST: evict-%s
+ * Description: buffers need the VRAM, memory in pages of %arg[1] makes way
+ *
+ * SUBTEST: evict-orphan
+ * Description: memory of a process that has ended makes way, a child of it has it
+ *
+ * arg[1]:
+ *
+ * @4k: 4 KiB
+ * @thp: 2 MiB
+ */
+int igt_main()
+{
+	igt_fixture()
+		setup();
+
+	igt_describe("SVM_INIT to close");
+	igt_subtest("life")
+		rounds(nothing, whole_life, use_once);
+	igt_describe("Faults in place");
+	igt_subtest("fault-in-place")
+		rounds(begin_4k, gpu_touches, end);
+	igt_describe("Faults that move small pages");
+	igt_subtest("fault-migrate-4k")
+		rounds(begin_4k_migrate, gpu_touches, end);
+	igt_describe("Faults that move huge pages");
+	igt_subtest("fault-migrate-thp")
+		rounds(begin_thp_migrate, gpu_touches, end);
+	igt_describe("A pinned page in the block");
+	igt_subtest("fault-pinned")
+		rounds(begin_pinned, prefetches, end_pinned);
+	igt_describe("Atomics");
+	igt_subtest("atomic")
+		rounds(begin_4k_migrate, gpu_adds, end);
+	igt_describe("Atomics on a page that cannot move");
+	igt_subtest("atomic-exclusive")
+		rounds(begin_pinned, gpu_adds, end_pinned);
+	igt_describe("SVM_BIND of small pages");
+	igt_subtest("prefetch-4k")
+		rounds(begin_4k, prefetches, end);
+	igt_describe("SVM_BIND of huge pages");
+	igt_subtest("prefetch-thp")
+		rounds(begin_thp_migrate, prefetches, end);
+	igt_describe("CPU faults on small pages");
+	igt_subtest("cpu-fault-4k")
+		rounds(begin_in_vram, cpu_touches, end);
+	igt_describe("CPU faults on huge pages");
+	igt_subtest("cpu-fault-thp")
+		rounds(begin_thp_in_vram, cpu_touches, end);
+	igt_describe("Eviction of small pages");
+	igt_subtest("evict-4k")
+		rounds(begin_in_vram, pressure, end);
+	igt_describe("Eviction of huge pages");
+	igt_subtest("evict-thp")
+		rounds(begin_thp_in_vram, pressure, end);
+	igt_describe("Eviction of a dead process's pages");
+	igt_subtest("evict-orphan")
+		rounds(nothing, orphan, use_once);
+}
