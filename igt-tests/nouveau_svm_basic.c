@@ -227,6 +227,112 @@ static void test_map_4k_ledger(struct svm *svm)
 }
 
 /**
+ * SUBTEST: leaf-2m-vram
+ * Description: 4 KiB pages that moved to one block of VRAM are contiguous there, and take one 2 MiB leaf
+ */
+static void test_leaf_2m_vram(struct svm *svm)
+{
+	const uint32_t n = SZ_2M / SZ_4K;
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+
+	svm_migrate_on_fault(false);
+	svm_cpu_write_pages(p, n, 0x10000);
+	svm_ledger_start();
+	svm_bind_vram(svm, p, SZ_2M);
+	svm_gpu_check_pages(svm, p, n, 0x10000);
+	svm_ledger_stop();
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), n);
+	igt_assert_eq_u64(svm_ledger("pte_write_2m"), 1);
+	igt_assert_eq_u64(svm_ledger("pte_write_64k"), 0);
+	igt_assert_eq_u64(svm_ledger("pte_write_4k"), 0);
+	svm_cpu_check_pages(p, n, 0x10000, false);
+	svm_free(p, SZ_2M);
+}
+
+/* Of any number of pages: grids are whole CTAs, or one smaller. */
+static void check_any(struct svm *svm, char *p, uint32_t n, uint32_t value)
+{
+	uint32_t whole = n - n % NV_THREADS;
+
+	if (whole)
+		svm_gpu_check_pages(svm, p, whole, value);
+	if (n > whole)
+		svm_gpu_check_pages(svm, p + (size_t)whole * SZ_4K, n - whole, value + whole);
+}
+
+static void write_any(struct svm *svm, char *p, uint32_t n, uint32_t value)
+{
+	uint32_t whole = n - n % NV_THREADS;
+
+	if (whole)
+		svm_gpu_write_pages(svm, p, whole, value);
+	if (n > whole)
+		svm_gpu_write_pages(svm, p + (size_t)whole * SZ_4K, n - whole, value + whole);
+}
+
+/**
+ * SUBTEST: leaf-64k-beside-4k
+ * Description: 64 KiB blocks in VRAM take 64 KiB leaves, beside 4 KiB ones under the same 2 MiB; each kind
+ *   comes, goes and takes the other's place without harm to its neighbours
+ */
+static void test_leaf_64k(struct svm *svm)
+{
+	const size_t len = 7 * SZ_64K + 5 * SZ_4K;
+	const uint32_t n = (uint32_t)(len / SZ_4K), block = SZ_64K / SZ_4K;
+	char *hole = mmap(NULL, 2 * SZ_2M, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *p;
+
+	/* Too small a mapping for a range of 2 MiB: seven of 64 KiB, then five of 4 KiB. */
+	igt_assert(hole != MAP_FAILED);
+	p = (char *)(((uintptr_t)hole + SZ_2M - 1) & -(uintptr_t)SZ_2M) + SZ_64K;
+	igt_assert_eq(mprotect(p, len, PROT_READ | PROT_WRITE), 0);
+	igt_assert_eq(madvise(p, len, MADV_NOHUGEPAGE), 0);
+
+	svm_migrate_on_fault(false);
+	svm_cpu_write_pages(p, n, 0x20000);
+	svm_ledger_start();
+	svm_bind_vram(svm, p, len);
+	check_any(svm, p, n, 0x20000);
+	svm_ledger_stop();
+	igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), n);
+	igt_assert_eq_u64(svm_ledger("pte_write_2m"), 0);
+	igt_assert_eq_u64(svm_ledger("pte_write_64k"), 7);
+	igt_assert_eq_u64(svm_ledger("pte_write_4k"), 5);
+
+	/* One block comes back, and its small pages take the place of the large leaf. */
+	*(volatile uint32_t *)(p + 3 * SZ_64K) = 0x20000 + 3 * block;
+	igt_assert_eq(svm_page_place(p + 3 * SZ_64K), PAGE_IN_RAM);
+	igt_assert_eq(svm_page_place(p + 2 * SZ_64K), PAGE_IN_VRAM);
+	igt_assert_eq(svm_page_place(p + 4 * SZ_64K), PAGE_IN_VRAM);
+	svm_ledger_start();
+	check_any(svm, p, n, 0x20000);
+	write_any(svm, p, n, 0x30000);
+	svm_ledger_stop();
+	igt_assert_eq_u64(svm_ledger("pte_write_64k"), 0);
+	igt_assert_eq_u64(svm_ledger("pte_write_4k"), block);
+	igt_assert_eq_u64(svm_ledger("cancel"), 0);
+
+	/* And the other way. */
+	svm_ledger_start();
+	svm_bind_vram(svm, p + 3 * SZ_64K, SZ_64K);
+	check_any(svm, p, n, 0x30000);
+	svm_ledger_stop();
+	igt_assert_eq_u64(svm_ledger("pte_write_64k"), 1);
+	igt_assert_eq_u64(svm_ledger("pte_write_4k"), 0);
+
+	/* What goes is gone for the GPU too, what is beside it stays. */
+	igt_assert_eq(munmap(p + 7 * SZ_64K, 5 * SZ_4K), 0);
+	igt_assert_eq(madvise(p + SZ_64K, SZ_64K, MADV_DONTNEED), 0);
+	check_any(svm, p, block, 0x30000);
+	check_any(svm, p + 2 * SZ_64K, 5 * block, 0x30000 + 2 * block);
+	igt_assert_eq_u32(svm_gpu_read(svm, p + SZ_64K + 5 * SZ_4K), 0);
+	igt_assert_eq(madvise(p + SZ_64K, SZ_64K, MADV_DONTNEED), 0);
+	svm_cpu_check_pages(p, block, 0x30000, false);
+	svm_cpu_check_pages(p + 2 * SZ_64K, 5 * block, 0x30000 + 2 * block, false);
+	munmap(hole, 2 * SZ_2M);
+}
+
+/**
  * SUBTEST: reread-is-free
  * Description: data that the GPU has mapped costs no fault, no invalidate and no leaf when it is read again
  */
@@ -703,6 +809,12 @@ int igt_main()
 		igt_describe("Mapping 4 KiB pages in place copies nothing");
 		igt_subtest("map-4k-ledger")
 			test_map_4k_ledger(&svm);
+		igt_describe("A block of VRAM takes one leaf, whatever its pages");
+		igt_subtest("leaf-2m-vram")
+			test_leaf_2m_vram(&svm);
+		igt_describe("Leaves of 64 KiB beside leaves of 4 KiB");
+		igt_subtest("leaf-64k-beside-4k")
+			test_leaf_64k(&svm);
 		igt_describe("Reading again costs nothing");
 		igt_subtest("reread-is-free")
 			test_reread(&svm);

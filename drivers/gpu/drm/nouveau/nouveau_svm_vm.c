@@ -252,8 +252,9 @@ nouveau_svm_range_ref(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range
  * Write into &nouveau_svm_vm.pfns what 4 KiB leaves would be, and find out which
  * larger ones can stand for them: one of 2 MiB, or one of 64 KiB for each bit of
  * @big. Of system memory that is what was mapped for DMA in one piece; VRAM needs
- * to be contiguous only. With pages that are exclusive all leaves are small. @page
- * is made exclusive right now, or -1.
+ * to be contiguous only, as blocks are whatever the order of their pages. With
+ * pages that are exclusive all leaves are small. @page is made exclusive right
+ * now, or -1.
  *
  * Return: the kinds of leaves that the range needs.
  */
@@ -318,10 +319,19 @@ nouveau_svm_range_leaves(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ra
 		}
 	}
 
-	if (npages == SZ_2M >> PAGE_SHIFT && addr->order == ilog2(SZ_2M) - PAGE_SHIFT &&
-	    IS_ALIGNED(addr->addr, SZ_2M))
-		leaves = NOUVEAU_SVM_LEAF_2M;
-	return leaves;
+	/* Nothing but 64 KiB leaves, one after the other: is it one of 2 MiB? */
+	if (npages != SZ_2M >> PAGE_SHIFT || leaves != NOUVEAU_SVM_LEAF_64K ||
+	    !IS_ALIGNED(addr->addr, SZ_2M))
+		return leaves;
+	if (addr->order != ilog2(SZ_2M) - PAGE_SHIFT &&
+	    addr->proto != NOUVEAU_SVM_INTERCONNECT_VRAM)
+		return leaves;
+	for (i = chunk; i < npages; i += chunk) {
+		if (vm->pfns[i] != vm->pfns[0] + i * PAGE_SIZE)
+			return leaves;
+	}
+
+	return NOUVEAU_SVM_LEAF_2M;
 }
 
 /* Write the leaves that nouveau_svm_range_leaves() has prepared. */
@@ -758,6 +768,27 @@ put:
 	return ret;
 }
 
+/*
+ * Give up a range of which some pages cannot be had: they have other rights than
+ * the rest since mprotect(), are guarded, or lie beyond the end of a file. What is
+ * made next around @addr is smaller. Returns false if it cannot be.
+ */
+static bool
+nouveau_svm_range_shrink(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+			 u64 addr, unsigned long *gs, unsigned long *ge)
+{
+	unsigned long size = drm_gpusvm_range_size(&range->base);
+	unsigned long next = size > SZ_64K ? SZ_64K : SZ_4K;
+
+	if (size <= SZ_4K)
+		return false;
+
+	nouveau_svm_range_remove(vm, range);
+	*gs = max_t(unsigned long, *gs, ALIGN_DOWN(addr, next));
+	*ge = min_t(unsigned long, *ge, ALIGN_DOWN(addr, next) + next);
+	return true;
+}
+
 /**
  * enum nouveau_svm_where - Where memory should be
  * @NOUVEAU_SVM_ASIS: where it is
@@ -853,6 +884,10 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 			drm_gpusvm_range_evict(&vm->gpusvm, base);
 			continue;
 		}
+		/* A page of the range is not as the others. Is it the one? */
+		if ((ret == -EFAULT || ret == -EPERM) &&
+		    nouveau_svm_range_shrink(vm, range, addr, &gs, &ge))
+			continue;
 		if (ret == -EFAULT || ret == -EPERM || ret == -EAGAIN)
 			continue;
 		if (ret)
