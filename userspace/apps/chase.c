@@ -52,6 +52,6 @@ int main(int argc, char **argv)
 		free(node);
 	}
 	free(got);
-	return clsvm_verdict("chase", ok && !unseen, t, "%zu nodes, %zu not seen, sum %s", n, unseen,
+	return clsvm_verdict(&cl, "chase", ok && !unseen, t, "%zu nodes, %zu not seen, sum %s", n, unseen,
 			     ok ? "right" : "wrong");
 }

@@ -78,6 +78,7 @@ void clsvm_open(struct clsvm *c, const char *source)
 	must(clGetDeviceInfo(c->device, CL_DEVICE_NAME, sizeof(c->name), c->name, NULL), "clGetDeviceInfo");
 	c->context = clCreateContext(NULL, 1, &c->device, NULL, NULL, &err);
 	must(err, "clCreateContext");
+	c->piece = CLSVM_PIECE;
 	/* The older call: Mesa reports OpenCL 1.2 for these GPUs, although it has the newer one. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
@@ -92,7 +93,6 @@ void clsvm_close(struct clsvm *c)
 	clReleaseProgram(c->program);
 	clReleaseCommandQueue(c->queue);
 	clReleaseContext(c->context);
-	memset(c, 0, sizeof(*c));
 }
 
 static void set_args(cl_kernel k, const char *args, va_list ap)
@@ -129,8 +129,13 @@ static void run(struct clsvm *c, const char *name, cl_uint dims, const size_t *g
 		const char *args, va_list ap)
 {
 	const cl_bool yes = CL_TRUE;
+	cl_uint last = dims - 1;
+	size_t rows = c->piece / (last ? global[0] : 1) / local[last] * local[last], at;
 	cl_kernel k;
 	cl_int err;
+
+	if (rows < local[last])
+		rows = local[last];
 
 	k = clCreateKernel(c->program, name, &err);
 	must(err, "clCreateKernel");
@@ -138,9 +143,19 @@ static void run(struct clsvm *c, const char *name, cl_uint dims, const size_t *g
 	/* The kernel may follow any pointer of the process. */
 	must(clSetKernelExecInfo(k, CL_KERNEL_EXEC_INFO_SVM_FINE_GRAIN_SYSTEM, sizeof(yes), &yes),
 	     "clSetKernelExecInfo");
-	must(clEnqueueNDRangeKernel(c->queue, k, dims, NULL, global, local, 0, NULL, NULL),
-	     "clEnqueueNDRangeKernel");
-	must(clFinish(c->queue), "clFinish");
+	for (at = 0; at < global[last]; at += rows) {
+		size_t offset[2] = { 0 }, part[2] = { global[0], global[last] };
+		double start = clsvm_now();
+
+		offset[last] = at;
+		part[last] = global[last] - at < rows ? global[last] - at : rows;
+		must(clEnqueueNDRangeKernel(c->queue, k, dims, offset, part, local, 0, NULL, NULL),
+		     "clEnqueueNDRangeKernel");
+		must(clFinish(c->queue), "clFinish");
+		start = clsvm_now() - start;
+		if (start > c->longest)
+			c->longest = start;
+	}
 	clReleaseKernel(k);
 }
 
@@ -210,7 +225,7 @@ void *clsvm_alloc(size_t size)
 	return p;
 }
 
-int clsvm_verdict(const char *program, bool ok, double seconds, const char *fmt, ...)
+int clsvm_verdict(const struct clsvm *c, const char *program, bool ok, double seconds, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -218,6 +233,6 @@ int clsvm_verdict(const char *program, bool ok, double seconds, const char *fmt,
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
 	va_end(ap);
-	printf(" (%.3f s on the GPU)\n", seconds);
+	printf(" (%.3f s on the GPU, longest launch %.3f s)\n", seconds, c->longest);
 	return ok ? 0 : 1;
 }

@@ -24,7 +24,14 @@ struct clsvm {
 	cl_program program;
 	/** @name: the device's name */
 	char name[128];
+	/** @piece: work items that one launch gets at most; larger ranges are cut along their last dimension */
+	size_t piece;
+	/** @longest: seconds of the longest launch so far */
+	double longest;
 };
+
+/** CLSVM_PIECE - what clsvm_open() sets @piece to: no launch of a streaming kernel takes long */
+#define CLSVM_PIECE (1u << 22)
 
 /**
  * clsvm_open() - open the first device that can follow the process's own pointers.
@@ -39,6 +46,9 @@ void clsvm_close(struct clsvm *c);
 /**
  * clsvm_run() - run a kernel and wait for it.
  * @global: work items, @local: in a group.
+ *
+ * In pieces, by the global offset, when there are many work items: get_global_id() is what it would be in one
+ * launch, get_global_size() is not.
  * @args: a letter an argument: p pointer, u uint, i int, f float, l bytes of local memory (size_t).
  */
 void clsvm_run(struct clsvm *c, const char *kernel, size_t global, size_t local, const char *args, ...);
@@ -54,8 +64,13 @@ uint32_t clsvm_random(uint32_t *state);
 double clsvm_now(void);
 /** clsvm_alloc() - malloc() that does not fail. */
 void *clsvm_alloc(size_t size);
-/** clsvm_verdict() - print the verdict.  Return: the program's exit status. */
-int clsvm_verdict(const char *program, bool ok, double seconds, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+/**
+ * clsvm_verdict() - print the verdict.
+ * @seconds: what all launches took, @c gives what the longest one took.
+ *
+ * Return: the program's exit status.
+ */
+int clsvm_verdict(const struct clsvm *c, const char *program, bool ok, double seconds, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
 
 #endif

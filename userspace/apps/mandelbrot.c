@@ -144,6 +144,7 @@ int main(int argc, char **argv)
 		return 2;
 	memset(count, 0xff, (size_t)width * height * 4);
 	clsvm_open(&cl, source);
+	cl.piece = limit ? (1u << 27) / limit : CLSVM_PIECE;
 	t = clsvm_now();
 	clsvm_run2(&cl, "mandelbrot", (const size_t[2]){ (width + 7) / 8 * 8, (height + 7) / 8 * 8 },
 		   (const size_t[2]){ 8, 8 }, "puuu", count, width, height, limit);
@@ -158,5 +159,5 @@ int main(int argc, char **argv)
 		ok = write_png(file, count, width, height, limit) && ok;
 	clsvm_close(&cl);
 	free(count);
-	return clsvm_verdict("mandelbrot", ok, t, "%u x %u, %u points differ from double precision", width, height, far);
+	return clsvm_verdict(&cl, "mandelbrot", ok, t, "%u x %u, %u points differ from double precision", width, height, far);
 }

@@ -63,6 +63,7 @@ int main(int argc, char **argv)
 	b = matrix(n, &seed);
 	c = matrix(n, NULL);
 	clsvm_open(&cl, source);
+	cl.piece = (1u << 26) / n;
 	t = clsvm_now();
 	clsvm_run2(&cl, "matmul", (const size_t[2]){ n, n }, (const size_t[2]){ TILE, TILE }, "pppu", a, b, c,
 		   (cl_uint)n);
@@ -81,5 +82,5 @@ int main(int argc, char **argv)
 	drop(a, n);
 	drop(b, n);
 	drop(c, n);
-	return clsvm_verdict("matmul", !bad, t, "%zu x %zu, %zu elements wrong", n, n, bad);
+	return clsvm_verdict(&cl, "matmul", !bad, t, "%zu x %zu, %zu elements wrong", n, n, bad);
 }

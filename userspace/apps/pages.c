@@ -82,6 +82,130 @@ void pages_show(const char *title, const void *start, const void *end)
 	printf("\n    %zu pages: %zu in RAM, %zu in VRAM\n", n, count[PAGES_RAM], count[PAGES_VRAM]);
 }
 
+/* --- what happened to each page --- */
+
+#define TRACING "/sys/kernel/tracing/"
+
+static uintptr_t mark_start;
+static size_t mark_pages;
+static uint8_t *mark_place;
+
+static bool write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static void trace_start(void)
+{
+	if (write_text(TRACING "trace", "\n"))
+		write_text(TRACING "events/nouveau_svm/enable", "1");
+}
+
+void pages_mark(const void *start, const void *end)
+{
+	size_t n;
+
+	mark_start = (uintptr_t)start & ~(PAGE - 1);
+	mark_pages = ((uintptr_t)end - mark_start + PAGE - 1) / PAGE;
+	free(mark_place);
+	mark_place = malloc(mark_pages);
+	for (n = 0; mark_place && n < mark_pages; n++)
+		mark_place[n] = (uint8_t)pages_place((const void *)(mark_start + n * PAGE));
+}
+
+/* Put @letter on the pages of [from, to). */
+static void put_letters(char *what, unsigned long from, unsigned long to, char letter)
+{
+	size_t n = from < mark_start ? 0 : (from - mark_start) / PAGE;
+
+	for (; n < mark_pages && mark_start + n * PAGE < to; n++)
+		what[n] = letter;
+}
+
+/* The driver's own events, in their order.  Return: false when it has none. */
+static bool read_trace(char *what)
+{
+	FILE *f = fopen(TRACING "trace", "re");
+	unsigned long start, end, vram, error;
+	char line[512], *at;
+
+	if (!f || access(TRACING "events/nouveau_svm", F_OK)) {
+		if (f)
+			fclose(f);
+		return false;
+	}
+	while (fgets(line, sizeof(line), f)) {
+		if ((at = strstr(line, "nouveau_svm_range: ")) && (at = strstr(at, "start=")) &&
+		    sscanf(at, "start=%li end=%li leaf=%*u vram=%lu ro=%*u error=%lu", (long *)&start, (long *)&end, &vram,
+			   &error) == 4 && !error)
+			put_letters(what, start, end, 'm');
+	}
+	rewind(f);
+	while (fgets(line, sizeof(line), f)) {
+		if ((at = strstr(line, "nouveau_svm_fault: ")) && (at = strstr(at, "addr=")) &&
+		    sscanf(at, "addr=%li", (long *)&start) == 1)
+			put_letters(what, start & ~(PAGE - 1), (start & ~(PAGE - 1)) + 1, 'f');
+	}
+	fclose(f);
+	return true;
+}
+
+void pages_changes(void)
+{
+	static const struct {
+		char letter;
+		const char *code, *means;
+	} look[] = {
+		{ 'f', "\033[97;41m", "the GPU faulted here" },
+		{ 'm', "\033[30;43m", "mapped for the GPU by a fault nearby" },
+		{ '>', "\033[97;44m", "moved to VRAM" },
+		{ '<', "\033[30;42m", "came back to RAM" },
+	};
+	size_t count[4] = { 0 }, n, k;
+	bool traced;
+	char *what;
+
+	if (!mark_place)
+		return;
+	what = malloc(mark_pages);
+	if (!what)
+		return;
+	memset(what, '.', mark_pages);
+	traced = read_trace(what);
+	for (n = 0; n < mark_pages; n++) {
+		enum pages_place now = pages_place((const void *)(mark_start + n * PAGE));
+
+		if (now == PAGES_VRAM && mark_place[n] != PAGES_VRAM && what[n] != 'f')
+			what[n] = '>';
+		else if (now == PAGES_RAM && mark_place[n] == PAGES_VRAM)
+			what[n] = '<';
+	}
+	printf("  what happened to each page:");
+	for (n = 0; n < mark_pages; n++) {
+		for (k = 0; k < 4 && look[k].letter != what[n]; k++)
+			;
+		if (n % PER_LINE == 0)
+			printf("\n    %#014lx ", (unsigned long)(mark_start + n * PAGE));
+		printf("%s%c%s", colour(k < 4 ? look[k].code : "\033[90m"), what[n], colour("\033[0m"));
+		if (k < 4)
+			count[k]++;
+	}
+	printf("\n   ");
+	for (k = 0; k < 4; k++) {
+		if (count[k])
+			printf(" %c %s: %zu  ", look[k].letter, look[k].means, count[k]);
+	}
+	if (!traced)
+		printf(" (this driver has no trace points: its faults and mappings are counted only)");
+	printf("\n");
+	free(what);
+}
+
 void pages_say(const char *fmt, ...)
 {
 	va_list ap;
@@ -111,6 +235,7 @@ bool events_start(void)
 {
 	struct gpu_model *m = model();
 
+	trace_start();
 	if (!m)
 		return false;
 	gpu_model_ledger_reset(m);

@@ -41,5 +41,5 @@ int main(int argc, char **argv)
 	clsvm_close(&cl);
 	free(in);
 	free(total);
-	return clsvm_verdict("reduce", ok, t, "%zu elements, sum %s", n, ok ? "right" : "wrong");
+	return clsvm_verdict(&cl, "reduce", ok, t, "%zu elements, sum %s", n, ok ? "right" : "wrong");
 }

@@ -50,5 +50,5 @@ int main(int argc, char **argv)
 	clsvm_close(&cl);
 	free(a);
 	free(ref);
-	return clsvm_verdict("sort", !bad, t, "%zu numbers, %zu out of place", n, bad);
+	return clsvm_verdict(&cl, "sort", !bad, t, "%zu numbers, %zu out of place", n, bad);
 }

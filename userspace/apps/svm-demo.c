@@ -87,9 +87,11 @@ int main(int argc, char **argv)
 	clsvm_open(&cl, source);
 	printf("  OpenCL device: %s; its kernel is compiled now\n", cl.name);
 	pages_say("2. A hint to the driver: the GPU will need this soon. The tree moves to the GPU's memory; no pointer changes.");
+	pages_mark(lowest, highest);
 	events_start();
 	err = pages_to_vram(lowest, highest);
 	events_show();
+	pages_changes();
 	pages_show("where the tree lives now:", lowest, highest);
 	if (err) {
 		printf("  the driver refused: error %d\n", -err);
@@ -97,18 +99,22 @@ int main(int argc, char **argv)
 	}
 
 	pages_say("3. The GPU gets the pointer to the root, follows it to every person and greets them.");
+	pages_mark(lowest, highest);
 	events_start();
 	t = clsvm_now();
 	clsvm_run(&cl, "greet", 32, 32, "pp", root, sum);
 	t = clsvm_now() - t;
 	events_show();
+	pages_changes();
 	pages_show("where the tree lives now:", lowest, highest);
 
 	pages_say("4. The CPU reads a third of the tree: each page that it touches comes back by itself.");
+	pages_mark(lowest, highest);
 	events_start();
 	for (at = 0; at < (size_t)(highest - lowest) / 3; at += 4096)
 		(void)*(volatile char *)(lowest + at);
 	events_show();
+	pages_changes();
 	pages_show("where the tree lives now:", lowest, highest);
 	printf("  the GPU's sum of all ages: %u, by the CPU: %u: %s\n", *sum, expected,
 	       *sum == expected ? "right" : "WRONG");
@@ -116,9 +122,11 @@ int main(int argc, char **argv)
 
 	pages_say("5. The GPU greets everybody again. What is in RAM it now reads there, after a page fault of its own.");
 	*sum = 0;
+	pages_mark(lowest, highest);
 	events_start();
 	clsvm_run(&cl, "greet", 32, 32, "pp", root, sum);
 	events_show();
+	pages_changes();
 	pages_show("where the tree lives now:", lowest, highest);
 	expected += n;
 
@@ -129,5 +137,5 @@ int main(int argc, char **argv)
 	printf("  ages by the GPU: %u, by the CPU: %u; %u people were not greeted as they should\n", *sum, expected, wrong);
 	clsvm_close(&cl);
 	printf("\n");
-	return clsvm_verdict("svm-demo", ok, t, "%u people, one set of pointers for CPU and GPU", n);
+	return clsvm_verdict(&cl, "svm-demo", ok, t, "%u people, one set of pointers for CPU and GPU", n);
 }

@@ -82,5 +82,5 @@ int main(int argc, char **argv)
 	drop(root);
 	free(key);
 	free(value);
-	return clsvm_verdict("treesearch", !bad, t, "%zu keys in a tree of %zu, %zu wrong", q, n, bad);
+	return clsvm_verdict(&cl, "treesearch", !bad, t, "%zu keys in a tree of %zu, %zu wrong", q, n, bad);
 }

@@ -34,5 +34,5 @@ int main(int argc, char **argv)
 	free(a);
 	free(b);
 	free(c);
-	return clsvm_verdict("vecadd", !bad, t, "%zu elements, %zu wrong", n, bad);
+	return clsvm_verdict(&cl, "vecadd", !bad, t, "%zu elements, %zu wrong", n, bad);
 }

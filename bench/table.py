@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""table.py DIR: what bench/run measured as a table, and as DIR/bench.json."""
+import json
+import re
+import sys
+
+
+def load(path):
+    try:
+        with open(path) as f:
+            return json.load(f)
+    except OSError as e:
+        print(f"bench: {e}", file=sys.stderr)
+        return []
+
+
+def main():
+    out = sys.argv[1]
+    guest = load(f"{out}/guest.json")
+    native = {row["program"]: row for row in load(f"{out}/pocl.json")}
+    print(f"{'program':12} {'emulated':>9} {'longest':>8} {'pocl':>9} {'pocl/emul.':>10} {'M lane/s':>9} {'faults':>7}  work")
+    for row in guest:
+        n = native.get(row["program"])
+        row["pocl_seconds"] = n and n["seconds"]
+        row["ratio"] = n["seconds"] / row["seconds"] if n and row["seconds"] else None
+        counters = row["counters"]
+        lanes = 32 * counters.get("warp_instruction", 0)
+        rate = lanes / row["seconds"] / 1e6 if row["seconds"] else 0
+        row["mlane_s"] = rate
+        ratio = f"{row['ratio']:10.4f}" if row["ratio"] is not None else f"{'-':>10}"
+        print(f"{row['program']:12} {row['seconds']:9.3f} {row['longest']:8.3f} "
+              f"{n['seconds'] if n else float('nan'):9.4f} {ratio} {rate:9.1f} "
+              f"{counters.get('fault_replayable', 0):7}  {row['what']}{'' if row['ok'] else '  WRONG'}")
+    model = []
+    with open(f"{out}/model.txt") as f:
+        for line in f:
+            m = re.match(r"(\w+)\s+workers (\d+)\s+([0-9.]+) Mlane-instr/s\s+([0-9.]+) a core", line)
+            if m:
+                model.append({"loop": m[1], "workers": int(m[2]), "mlane_s": float(m[3]), "mlane_s_core": float(m[4])})
+    clpeak = {}
+    part = ""
+    with open(f"{out}/clpeak.txt") as f:
+        for line in f:
+            m = re.match(r"\s+(\w[\w ]*?)\s*:\s*([0-9.]+)\s*(us)?$", line)
+            if m:
+                clpeak[f"{part} {m[1]}".strip()] = float(m[2])
+            elif re.match(r"\s+\w.*\(.*\)$", line):
+                part = line.strip()
+    with open(f"{out}/bench.json", "w") as f:
+        json.dump({"programs": guest, "model": model, "clpeak": clpeak, "ledger": load(f"{out}/ledger.json")}, f, indent=1)
+    print(f"JSON: {out}/bench.json")
+
+
+if __name__ == "__main__":
+    main()
