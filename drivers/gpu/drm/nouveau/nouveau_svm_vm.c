@@ -175,7 +175,8 @@ nouveau_svm_range_clear(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ran
 
 	/* Pairs with READ_ONCE() in nouveau_svm_range_show(). */
 	WRITE_ONCE(range->live, 0);
-	range->atomic = false;
+	/* Pairs with READ_ONCE() in nouveau_svm_vm_make_present(). */
+	WRITE_ONCE(range->atomic, false);
 	if (range->exclusive)
 		bitmap_zero(range->exclusive, nouveau_svm_range_pages(range));
 	return true;
@@ -428,7 +429,8 @@ nouveau_svm_range_bind(struct nouveau_svm_vm *vm, struct nouveau_svm_range *rang
 	if (page >= 0)
 		__set_bit(page, range->exclusive);
 	range->ro = ro;
-	range->atomic = vram && !ro;
+	/* Pairs with READ_ONCE() in nouveau_svm_vm_make_present(). */
+	WRITE_ONCE(range->atomic, vram && !ro);
 	range->was_vram = vram;
 	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_MAP, 1);
 unlock:
@@ -916,7 +918,7 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 		if (!atomic || !READ_ONCE(range->live))
 			ret = nouveau_svm_range_bind(vm, range, ctx.read_only, -1);
 		/* Splits a large leaf: the page turned out to be in RAM. */
-		if (!ret && atomic && !range->atomic)
+		if (!ret && atomic && !READ_ONCE(range->atomic))
 			ret = nouveau_svm_range_make_exclusive(vm, range, addr);
 		if (ret != -EAGAIN)
 			return ret;

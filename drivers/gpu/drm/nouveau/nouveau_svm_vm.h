@@ -28,11 +28,13 @@ struct nouveau_svm_range {
 	struct drm_gpusvm_pages pages;
 	/** @gc_link: in &nouveau_svm_vm.gc_list, under its lock */
 	struct list_head gc_link;
-	/** @refs: leaves that page tables are referenced for, NOUVEAU_SVM_LEAF_*.
+	/**
+	 * @refs: leaves that page tables are referenced for, NOUVEAU_SVM_LEAF_*.
 	 * Under &nouveau_svm_vm.lock.
 	 */
 	u8 refs;
-	/** @live: leaves of which some are valid. Under the notifier lock: cleared
+	/**
+	 * @live: leaves of which some are valid. Under the notifier lock: cleared
 	 * by writers, set by a reader that holds &nouveau_svm_vm.lock.
 	 */
 	u8 live;
