@@ -78,6 +78,9 @@ enum method_result class_3d_send(struct gpu *gpu, struct channel *ch, uint32_t m
 		if ((data & BIT(0)) && gpu->sm)
 			sm_invalidate_icache(gpu->sm);
 		break;
+	case SET_SM_TIMEOUT_INTERVAL:
+		ctx->compute[SET_SM_TIMEOUT_INTERVAL / 4] = data;
+		break;
 	case M3D_SET_REPORT_SEMAPHORE_D:
 		return report_semaphore(gpu, ch, m, data);
 	case M3D_SET_FALCON04:

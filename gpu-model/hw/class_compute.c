@@ -149,6 +149,9 @@ enum method_result class_compute_method(struct gpu *gpu, struct channel *ch, uin
 		if ((data & BIT(0)) && gpu->sm)
 			sm_invalidate_icache(gpu->sm);
 		break;
+	case SET_SM_TIMEOUT_INTERVAL:
+		ctx->m3d[SET_SM_TIMEOUT_INTERVAL / 4] = data;
+		break;
 	case CP_SHARED_MEMORY_WINDOW_B:
 		m[CP_SHARED_MEMORY_WINDOW / 4] = data;
 		break;
@@ -163,6 +166,9 @@ enum method_result class_compute_method(struct gpu *gpu, struct channel *ch, uin
 			gpu_log(gpu, 0, "channel %u: SEND_PCAS_B is not modelled", ch->id);
 		break;
 	case CP_SEND_SIGNALING_PCAS_B:
+		/* NVK puts new programs where old ones were and invalidates code in no other way */
+		if ((data & PCAS_INVALIDATE) && gpu->sm)
+			sm_invalidate_icache(gpu->sm);
 		if (data & PCAS_SCHEDULE)
 			return compute_launch(gpu, ch);
 		break;

@@ -25,6 +25,9 @@
  * driver resets the engine.  That is what users' logs show: a MP trap, 4 seconds
  * later SCHED_ERROR 0a [CTXSW_TIMEOUT].
  *
+ * The watchdog (SET_SM_TIMEOUT_INTERVAL) ends like that too, with TIMEOUT in the
+ * global ESR, which the report mask that nouveau sets (105) does not let through.
+ *
  * Lock order: gpu->lock, then gpu->sm_gate (exclusively, for a replay).  The
  * callbacks of struct sm_ops run in SM workers with the gate shared and touch
  * nothing of struct gr.
@@ -156,9 +159,15 @@ static void gr_mp_exception(struct gpu *gpu, const struct sm_event *ev)
 
 	gr_locate_sm(gpu, ev->sm, &gpc, &tpc);
 	base = TPC_BASE(gpc, tpc);
-	gpu_log(gpu, 0, "SM %u: warp %u: error %#x at %#llx, instruction %016llx", ev->sm, ev->warp, ev->error,
-		(unsigned long long)ev->pc, (unsigned long long)ev->word);
-	if (hw_get(gpu, base + SM_WARP_ESR)) {
+	if (ev->global)
+		gpu_log(gpu, 0, "SM %u: warp %u: the watchdog stops its CTA at %#llx", ev->sm, ev->warp,
+			(unsigned long long)ev->pc);
+	else
+		gpu_log(gpu, 0, "SM %u: warp %u: error %#x at %#llx, instruction %016llx", ev->sm, ev->warp, ev->error,
+			(unsigned long long)ev->pc, (unsigned long long)ev->word);
+	if (ev->global) {
+		hw_set(gpu, base + SM_GLOBAL_ESR, hw_get(gpu, base + SM_GLOBAL_ESR) | ev->global);
+	} else if (hw_get(gpu, base + SM_WARP_ESR)) {
 		hw_set(gpu, base + SM_GLOBAL_ESR, hw_get(gpu, base + SM_GLOBAL_ESR) | SM_MULTIPLE_WARP_ERRORS);
 	} else {
 		/* the warp's number above the error: as in users' logs, and nvgpu's gv11b WRAP_ID */
@@ -347,6 +356,17 @@ static void gr_release_semaphores(struct gpu *gpu, struct gr_grid *g)
 	}
 }
 
+/*
+ * COUNTER_BIT (bits 5:0), of which the class headers give no unit: Mesa's 0x17 is "about 1 second (at 100 MHz)"
+ * (nvc0_screen.c), so 16 clocks a count, here instructions.  0, which is also what a context starts with: off.
+ */
+static uint64_t gr_timeout(uint32_t interval)
+{
+	unsigned int n = field(interval, 5, 0);
+
+	return n ? BIT64(n + 4 < 63 ? n + 4 : 63) : 0;
+}
+
 enum method_result gr_launch(struct gpu *gpu, struct channel *ch, const struct sm_launch *launch,
 			     const struct qmd_release release[2])
 {
@@ -362,6 +382,8 @@ enum method_result gr_launch(struct gpu *gpu, struct channel *ch, const struct s
 	g->ctas = (uint64_t)l.grid[0] * l.grid[1] * l.grid[2];
 	memcpy(g->release, release, sizeof(g->release));
 	l.space = &g->space;
+	l.space_id = g->space.inst;
+	l.timeout = gr_timeout(gr->ctx.compute[SET_SM_TIMEOUT_INTERVAL / 4]);
 	l.cookie = g;
 	LEDGER(gpu, grid);
 	if (!g->ctas) {	/* nothing to run, complete at once */
@@ -680,6 +702,8 @@ static bool gr_load(struct gpu *gpu, struct engine *e, struct channel *ch)
 	}
 	gr->ctx_loaded = true;
 	gr->bound_inst = 0;
+	/* another context's code may be at the same addresses */
+	sm_invalidate_icache(gpu->sm);
 	gr_show_classes(gpu);
 	gr_show_report_mask(gpu);
 	LEDGER(gpu, ctx_switch);

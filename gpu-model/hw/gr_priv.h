@@ -54,6 +54,9 @@ struct i2m_state {
  */
 #define GR_CTX_OFFSET 0x1000u
 
+/* Method of 3D and compute alike (clc197.h, clc1c0.h): it acts on the shader cores, so the two have one value. */
+#define SET_SM_TIMEOUT_INTERVAL 0xde4
+
 struct gr_ctx {
 	uint32_t magic, version;
 	uint32_t subch_class[FIFO_SUBCH];

@@ -71,6 +71,7 @@ struct sm_cta {
 	uint32_t shared_size;
 	unsigned int regs_used;
 	struct sm_barrier bar[SM_MAX_BARRIERS];
+	uint64_t issued;	/* instructions of its warps: the watchdog's clock */
 	struct sm_warp *warps;
 	uint32_t *regs;
 };
@@ -109,11 +110,12 @@ struct sm_tlb_entry {
 #define TLB_SPARSE 8
 #define TLB_NR 128
 
+/* A page of the instruction cache: it keeps what it has read until it is dropped, the translation is checked each slice. */
 struct sm_code_page {
 	uint64_t page;		/* va >> 12 */
-	void *space;
+	uint64_t space_id;
 	bool used;
-	uint32_t slice;		/* the slice that checked it last */
+	uint32_t slice;		/* the slice that checked the translation last */
 	uint64_t raw[SM_PAGE / 8];
 	struct sm_insn insn[SM_PAGE / 8];
 };
@@ -129,7 +131,6 @@ struct sm_worker {
 	struct sm_tlb_entry tlb[TLB_NR];	/* data */
 	struct sm_tlb_entry ctlb[TLB_NR];	/* constants */
 	struct sm_code_page *code[CODE_PAGES];
-	struct sm_code_page *last_code;
 	struct sm_event pend[40];	/* events of the running instruction */
 	int nr_pend;
 	struct sm_stats stats;
@@ -191,6 +192,9 @@ enum sm_step_result { STEP_OK, STEP_FAULT, STEP_ERROR };
 /* An instruction's exception: queue the event (delivered by the caller of sm_run_warp()). */
 void sm_raise(struct sm_worker *k, struct sm_warp *w, enum sm_warp_error err, uint64_t pc, uint64_t word);
 
+/* The watchdog: the warp's CTA stands still for good. */
+void sm_raise_timeout(struct sm_worker *k, struct sm_warp *w);
+
 /**
  * sm_mem() - run a memory instruction for the lanes of @m.
  * Nothing happens before every lane's address is translated.
@@ -207,7 +211,9 @@ enum sm_step_result sm_const(struct sm_worker *k, struct sm_warp *w, unsigned in
 enum sm_step_result sm_fetch(struct sm_worker *k, struct sm_warp *w, uint64_t pc,
 			     struct sm_code_page **out);
 
-/* Forget translations (and, when @code, decoded pages). */
-void sm_worker_flush(struct sm_worker *k, bool code);
+/* Forget translations. */
+void sm_worker_flush(struct sm_worker *k);
+/* Forget code. */
+void sm_worker_drop_code(struct sm_worker *k);
 
 #endif

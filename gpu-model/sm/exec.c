@@ -77,6 +77,17 @@ void sm_raise(struct sm_worker *k, struct sm_warp *w, enum sm_warp_error err, ui
 	k->nr_pend = 1;
 }
 
+void sm_raise_timeout(struct sm_worker *k, struct sm_warp *w)
+{
+	struct sm_cta *t = w->cta;
+
+	sm_raise(k, w, SM_ERR_NONE, w->pc, 0);
+	k->pend[0].global = SM_GLOBAL_TIMEOUT;
+	for (unsigned int n = 0; n < t->nr_warps; n++)
+		if (t->warps[n].state != WARP_DONE)
+			t->warps[n].state = WARP_STOPPED;
+}
+
 /* --- control flow ---------------------------------------------------------- */
 
 static bool push(struct sm_warp *w, enum sm_token type, uint64_t pc, uint32_t mask)
@@ -497,6 +508,8 @@ enum sm_run sm_run_warp(struct sm_worker *k, struct sm_warp *w, uint64_t budget,
 
 	if (__atomic_load_n(&g->killed, __ATOMIC_RELAXED))
 		return RUN_WAIT;
+	if (g->l.timeout && budget > g->l.timeout - w->cta->issued)
+		budget = g->l.timeout - w->cta->issued;
 	while (n < budget && w->state == WARP_READY) {
 		enum sm_step_result r = STEP_OK;
 		enum sm_warp_error err = SM_ERR_NONE;
@@ -568,6 +581,10 @@ enum sm_run sm_run_warp(struct sm_worker *k, struct sm_warp *w, uint64_t budget,
 		}
 	}
 	k->core->cycles += n;
+	w->cta->issued += n;
+	/* the watchdog counts what was issued: a warp that waits, for a page or for others, uses nothing of it */
+	if (g->l.timeout && w->cta->issued >= g->l.timeout && w->state == WARP_READY)
+		sm_raise_timeout(k, w);
 	k->stats.warp_instructions += n;
 	k->stats.lane_instructions += lanes;
 	*ran += n;

@@ -74,16 +74,17 @@ static void pend_fault(struct sm_worker *k, struct sm_warp *w, uint64_t va, enum
 	k->stats.faults++;
 }
 
-void sm_worker_flush(struct sm_worker *k, bool code)
+void sm_worker_flush(struct sm_worker *k)
 {
 	for (int n = 0; n < TLB_NR; n++)
 		k->tlb[n].tag = k->ctlb[n].tag = ~0ull;
-	if (!code)
-		return;
+}
+
+void sm_worker_drop_code(struct sm_worker *k)
+{
 	for (int n = 0; n < CODE_PAGES; n++)
 		if (k->code[n])
 			k->code[n]->used = false;
-	k->last_code = NULL;
 }
 
 /* --- code ------------------------------------------------------------------ */
@@ -91,58 +92,51 @@ void sm_worker_flush(struct sm_worker *k, bool code)
 enum sm_step_result sm_fetch(struct sm_worker *k, struct sm_warp *w, uint64_t pc,
 			     struct sm_code_page **out)
 {
-	void *space = w->cta->grid->l.space;
-	uint64_t base = pc & ~4095ull, now[SM_PAGE / 8];
+	const struct sm_launch *l = &w->cta->grid->l;
+	uint64_t base = pc & ~4095ull;
 	struct sm_code_page *c;
-	unsigned int h = ((pc >> 12) ^ (uintptr_t)space >> 4) % CODE_PAGES;
+	unsigned int h = ((pc >> 12) ^ l->space_id >> 12) % CODE_PAGES;
 	struct sm_page pg;
 	uint8_t r;
+	bool hit;
 
 	c = k->code[h];
-	if (c && c->used && c->page == pc >> 12 && c->space == space && c->slice == k->slice) {
+	hit = c && c->used && c->page == pc >> 12 && c->space_id == l->space_id;
+	if (hit && c->slice == k->slice) {
 		*out = c;
 		return STEP_OK;
 	}
 	memset(&pg, 0, sizeof(pg));
-	r = k->sm->ops.translate(k->sm->priv, space, SM_PORT_GCC, pc, SM_FETCH, &pg);
+	r = k->sm->ops.translate(k->sm->priv, l->space, SM_PORT_GCC, pc, SM_FETCH, &pg);
 	if (r != SM_XLAT_OK) {
 		pend_fault(k, w, pc, SM_FETCH, SM_PORT_GCC, r);
 		return STEP_FAULT;
-	}
-	memset(now, 0, sizeof(now));
-	if (pg.sparse) {
-		/* reads zero */
-	} else if (pg.host) {
-		uint64_t lo = pg.va > base ? pg.va : base;
-		uint64_t hi = pg.va + pg.size < base + SM_PAGE ? pg.va + pg.size : base + SM_PAGE;
-
-		memcpy((uint8_t *)now + (lo - base), pg.host + (lo - pg.va), hi - lo);
-	} else {
-		k->sm->ops.read(k->sm->priv, space, SM_PORT_GCC, base, now, sizeof(now));
 	}
 	if (!c) {
 		c = k->code[h] = calloc(1, sizeof(*c));
 		if (!c)
 			return STEP_FAULT;
 	}
-	if (!c->used || c->page != pc >> 12 || c->space != space) {
-		c->used = true;
-		c->page = pc >> 12;
-		c->space = space;
-		memcpy(c->raw, now, sizeof(now));
-		for (int n = 0; n < SM_PAGE / 8; n++)
-			c->insn[n].valid = false;
-	} else if (memcmp(c->raw, now, sizeof(now))) {
-		/* written since: decode what changed anew */
-		for (int n = 0; n < SM_PAGE / 8; n++) {
-			if (c->raw[n] != now[n]) {
-				c->raw[n] = now[n];
-				c->insn[n].valid = false;
-			}
-		}
-	}
 	c->slice = k->slice;
 	*out = c;
+	if (hit)
+		return STEP_OK;
+	memset(c->raw, 0, sizeof(c->raw));
+	if (pg.sparse) {
+		/* reads zero */
+	} else if (pg.host) {
+		uint64_t lo = pg.va > base ? pg.va : base;
+		uint64_t hi = pg.va + pg.size < base + SM_PAGE ? pg.va + pg.size : base + SM_PAGE;
+
+		memcpy((uint8_t *)c->raw + (lo - base), pg.host + (lo - pg.va), hi - lo);
+	} else {
+		k->sm->ops.read(k->sm->priv, l->space, SM_PORT_GCC, base, c->raw, sizeof(c->raw));
+	}
+	for (int n = 0; n < SM_PAGE / 8; n++)
+		c->insn[n].valid = false;
+	c->used = true;
+	c->page = pc >> 12;
+	c->space_id = l->space_id;
 	return STEP_OK;
 }
 

@@ -289,14 +289,25 @@ static uint64_t core_run(struct sm_worker *k, struct sm_core *c, uint64_t limit,
 static void slice_enter(struct sm_worker *k)
 {
 	struct sm_array *sm = k->sm;
-	uint64_t gen;
 
 	if (sm->ops.slice_begin)
 		sm->ops.slice_begin(sm->priv);
-	gen = __atomic_load_n(&sm->icache_gen, __ATOMIC_ACQUIRE);
-	sm_worker_flush(k, gen != k->icache_gen);
-	k->icache_gen = gen;
+	sm_worker_flush(k);
 	k->slice++;
+}
+
+/*
+ * Take a core for a slice; array lock held.  What was launched after an invalidation of code finds its worker without
+ * that code: the generation is read after the grid is seen.
+ */
+static void core_take(struct sm_worker *k, struct sm_core *c)
+{
+	uint64_t gen = __atomic_load_n(&k->sm->icache_gen, __ATOMIC_ACQUIRE);
+
+	if (gen != k->icache_gen)
+		sm_worker_drop_code(k);
+	k->icache_gen = gen;
+	c->owner = k;
 }
 
 static void slice_leave(struct sm_worker *k)
@@ -348,7 +359,7 @@ static void *worker_main(void *arg)
 		pthread_mutex_lock(&sm->lock);
 		c = sm->quit ? NULL : pick(sm, from);
 		if (c) {
-			c->owner = k;
+			core_take(k, c);
 			from = c->index + 1;
 			pthread_mutex_unlock(&sm->lock);
 			core_run(k, c, UINT64_MAX, host_ns() + SLICE_NS);
@@ -388,7 +399,7 @@ uint64_t sm_step(struct sm_array *sm, uint64_t instructions)
 			slice_leave(k);
 			break;
 		}
-		c->owner = k;
+		core_take(k, c);
 		k->index = (c->index + 1) % sm->nr;
 		pthread_mutex_unlock(&sm->lock);
 		ran += core_run(k, c, chunk, 0);

@@ -61,6 +61,7 @@ struct sm_const_bank {
 /* A launch, decoded from a QMD and the channel's compute state (hw/class_compute.c). */
 struct sm_launch {
 	void *space;			/* opaque to the SM: address space of the channel */
+	uint64_t space_id;		/* what code is cached by: launches with the same one see the same code */
 	uint64_t program_va;		/* code base + PROGRAM_OFFSET */
 	uint64_t code_base;		/* JCAL and JMP targets are relative to it */
 	uint32_t grid[3], block[3];
@@ -73,6 +74,7 @@ struct sm_launch {
 	uint32_t local_window, shared_window;	/* bits 31:0 of the 16 MiB windows */
 	struct sm_const_bank cb[SM_CONST_BANKS];
 	bool ignore_oor;		/* accesses out of range read 0 and write nothing: not an exception */
+	uint64_t timeout;		/* the watchdog: instructions that the warps of a CTA may issue, 0: no limit */
 	void *cookie;			/* the caller's */
 };
 
@@ -107,6 +109,9 @@ enum sm_warp_error {
 	SM_ERR_INVALID_CONST_ADDR_LDC = 0x12,
 };
 
+/* Errors of an SM that are no warp's: nouveau gf100_mp_global_error[] */
+#define SM_GLOBAL_TIMEOUT 0x80000000u
+
 struct sm_event {
 	enum sm_event_type type;
 	uint64_t grid;			/* id that sm_launch() gave */
@@ -122,6 +127,7 @@ struct sm_event {
 	enum sm_warp_error error;
 	uint64_t pc;
 	uint64_t word;			/* the instruction */
+	uint32_t global;		/* SM_GLOBAL_TIMEOUT: a CTA stands still, @error is SM_ERR_NONE */
 };
 
 struct sm_array;
@@ -147,7 +153,11 @@ void sm_replay(struct sm_array *sm);
 void sm_kill(struct sm_array *sm, uint64_t grid);
 /* Stop everything at once, drop events: engine reset. */
 void sm_reset(struct sm_array *sm);
-/* Drop decoded instructions (INVALIDATE_SHADER_CACHES and friends). */
+/*
+ * Drop the code that workers have read and decoded (INVALIDATE_SHADER_CACHES and friends).  What is launched after
+ * this sees memory as it is now, what runs does from its next slice on.  Until then code that was written since it was
+ * first executed may run as it was.
+ */
 void sm_invalidate_icache(struct sm_array *sm);
 
 /* Run up to @instructions warp instructions in this thread (deterministic mode).  Return: executed. */

@@ -278,10 +278,11 @@ static H_UNUSED void finish(struct code *k)
 		emit(k, 0x50b0ull << 48 | 7ull << 16 | 0xf00);
 }
 
-/* A grid of @ctas of @threads: @code at C_CODE in the data area, launched on subchannel 1. */
-static H_UNUSED void grid_of(struct chan *k, const struct code *code, uint32_t ctas, uint32_t threads)
+/* A grid of @ctas of @threads: @code at C_CODE in the data area, launched on subchannel 1 by @pcas; @qmd5: QMD word 5. */
+static H_UNUSED void grid_by(struct chan *k, const struct code *code, uint32_t ctas, uint32_t threads, uint32_t pcas,
+			     uint32_t qmd5)
 {
-	uint32_t q[64] = { 0 };
+	uint32_t q[64] = { [5] = qmd5 };
 
 	memcpy(k->h->gpu->vram + k->data + C_CODE, code->w, code->n * 8);
 	q[8] = 0;				/* PROGRAM_OFFSET */
@@ -299,7 +300,12 @@ static H_UNUSED void grid_of(struct chan *k, const struct code *code, uint32_t c
 	p_1(k, 1, 0x77c, 0xff000000);
 	p_1(k, 1, 0x214, 0xfe000000);
 	p_1(k, 1, 0x2b4, (uint32_t)((C_DATA + C_QMD) >> 8));
-	p_1(k, 1, 0x2bc, 3);
+	p_1(k, 1, 0x2bc, pcas);
+}
+
+static H_UNUSED void grid_of(struct chan *k, const struct code *code, uint32_t ctas, uint32_t threads)
+{
+	grid_by(k, code, ctas, threads, 3, 0);
 }
 
 static H_UNUSED void grid(struct chan *k, const struct code *code)

@@ -675,6 +675,155 @@ static void injected_hang(void **state)
 	assert_int_equal(c_data(&d, 0x40), 2);
 }
 
+/*
+ * Code is read once: what is written over it later runs after an invalidation, and not before.  Each way to do it, and
+ * each method with its bit for code not set.
+ */
+static void code_is_cached(void **state)
+{
+	enum { OTHER_CHANNEL = 1 };
+	static const struct {
+		unsigned int subch;
+		uint32_t mthd, data, pcas, qmd5;
+		bool fresh;
+	} step[] = {
+		{ 0, OTHER_CHANNEL, 0, 2, 0, true },	/* the first launch of all */
+		{ 0, 0, 0, 2, 0, false },
+		{ 0, 0x21c, 0x1010, 2, 0, false },	/* 3D, INVALIDATE_SHADER_CACHES: data, constants */
+		{ 0, 0x21c, 0x0001, 2, 0, true },
+		{ 0, 0xda4, 0x1010, 2, 0, false },	/* 3D, INVALIDATE_SHADER_CACHES_NO_WFI */
+		{ 0, 0xda4, 0x0001, 2, 0, true },
+		{ 1, 0x21c, 0x1010, 2, 0, false },	/* compute */
+		{ 1, 0x21c, 0x1011, 2, 0, true },
+		{ 1, 0x1698, 0x1000, 2, 0, false },
+		{ 1, 0x1698, 0x0001, 2, 0, true },
+		{ 0, 0, 0, 2, 0, false },
+		{ 0, 0, 0, 3, 0, true },		/* SEND_SIGNALING_PCAS_B: INVALIDATE */
+		{ 0, 0, 0, 2, BIT(31) | BIT(29), false },	/* QMD: INVALIDATE_SHADER_CONSTANT_, _DATA_CACHE */
+		{ 0, 0, 0, 2, BIT(30), true },		/* QMD: INVALIDATE_INSTRUCTION_CACHE */
+		{ 0, OTHER_CHANNEL, 0, 2, 0, true },
+	};
+	uint32_t last = 0;
+
+	objects(&c);
+	objects(&d);
+	for (unsigned int i = 0; i < ARRAY_SIZE(step); i++) {
+		struct code code;
+
+		if (step[i].mthd == OTHER_CHANNEL) {
+			report(&d, 0, C_DATA, i + 1, 0x1000f010);
+			p_kick(&d);
+			for (unsigned int n = 0; n < 100 && c_data(&d, 0) != i + 1; n++)
+				run_slices();
+			assert_int_equal(c_data(&d, 0), i + 1);
+		} else if (step[i].mthd) {
+			p_1(&c, step[i].subch, step[i].mthd, step[i].data);
+		}
+		store_kernel(&code, C_DATA + 0x40, 100 + i);
+		grid_by(&c, &code, 1, 1, step[i].pcas, step[i].qmd5);
+		p_1(&c, 1, 0x110, 0);
+		report(&c, 1, C_DATA, i + 1, 0x1000f010);
+		c_wr(&c, c.data + 0x40, 0);
+		p_kick(&c);
+		for (unsigned int n = 0; n < 100 && c_data(&c, 0) != i + 1; n++)
+			run_slices();
+		assert_int_equal(c_data(&c, 0), i + 1);
+		if (step[i].fresh)
+			last = 100 + i;
+		if (c_data(&c, 0x40) != last)
+			fail_msg("step %u: %u ran, expected %u", i, c_data(&c, 0x40), last);
+	}
+	assert_int_equal(h_findings(&h), 0);
+}
+
+/* The watchdog, set through either class: 2^(1 + 4) instructions of a CTA. */
+static void watchdog(void **state)
+{
+	for (unsigned int subch = 0; subch < 2; subch++) {
+		uint64_t before = h_count(&h, LEDGER_warp_instruction);
+		struct code k;
+
+		regw(&c, 0x50464c, 0x80000105);
+		objects(&c);
+		p_1(&c, subch, 0xde4, 1);
+		endless_kernel(&k);
+		grid(&c, &k);
+		p_sema(&c, 0, 1, SEM_REL4);
+		p_kick(&c);
+		gpu_run(h.gpu, 500);
+		assert_int_equal(reg(&c, 0x504650), 0x80000000);	/* TIMEOUT */
+		assert_int_equal(reg(&c, 0x504648), 0);
+		assert_int_equal(reg(&c, 0x504508), 2);
+		assert_int_equal(reg(&c, 0x400108), 1u << 24);
+		assert_int_equal(h_count(&h, LEDGER_warp_instruction) - before, 32);
+		/* cleared as gf100_gr_trap_mp() does, and not reported when the mask has it not; nothing goes on */
+		regw(&c, 0x504650, 0x80000000);
+		assert_int_equal(reg(&c, 0x504508), 0);
+		gpu_run(h.gpu, 500);
+		assert_int_equal(c_data(&c, 0), 0);
+		assert_int_equal(h_count(&h, LEDGER_warp_instruction) - before, 32);
+		gpu_reset(h.gpu);
+		c_host_init(&h);
+		c_new(&h, &c, 3, 0);
+		c_runlist(&h, 0, (struct chan *[]){ &c }, 1);
+	}
+}
+
+/* Not set, it stops nothing; nor does a mask without it report anything, as nouveau's. */
+static void watchdog_off(void **state)
+{
+	struct code k;
+
+	regw(&c, 0x50464c, 0x105);
+	objects(&c);
+	endless_kernel(&k);
+	grid(&c, &k);
+	p_kick(&c);
+	gpu_run(h.gpu, 500);
+	assert_false(gr_work_done(h.gpu));
+	assert_int_equal(reg(&c, 0x504650), 0);
+	gr_reset(h.gpu);
+	assert_true(h_count(&h, LEDGER_warp_instruction) > 100000);
+	c_bind(&c);
+	c_new(&h, &c, 5, 0);
+	c_runlist(&h, 0, (struct chan *[]){ &c }, 1);
+	objects(&c);
+	p_1(&c, 0, 0xde4, 1);
+	grid(&c, &k);
+	p_kick(&c);
+	gpu_run(h.gpu, 500);
+	assert_int_equal(reg(&c, 0x504650), 0x80000000);
+	assert_int_equal(reg(&c, 0x504508), 0);
+	assert_int_equal(reg(&c, 0x400100), 0);
+}
+
+/* A fault that waits uses nothing of the watchdog's time, however long it is and however often it is retried. */
+static void watchdog_and_fault(void **state)
+{
+	uint64_t page = h_alloc(&h, 4096);
+
+	arm_fault_buffer();
+	p_1(&c, 0, 0, 0xc197);
+	p_1(&c, 0, 0xde4, 1);	/* 32 instructions; the kernel has 5 */
+	parked_kernel(&c);
+	gpu_run(h.gpu, 500);
+	for (unsigned int i = 1; i <= 50; i++) {
+		assert_int_equal(hw_rd32(h.gpu, 0x002a80), i);
+		hw_wr32(h.gpu, 0x002a7c, i);
+		usleep(1000);
+		replay();
+		gpu_run(h.gpu, 500);
+	}
+	assert_int_equal(reg(&c, 0x504650), 0);
+	h_map(&h, &c.s, FAULT_VA, 12, AP_VRAM, page, 0);
+	replay();
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	assert_int_equal(c_data(&c, 0), 1);
+	assert_int_equal(c_rd(&c, page + 0x10), 0xbeef);
+	assert_int_equal(reg(&c, 0x504650), 0);
+	assert_int_equal(h_count(&h, LEDGER_fault_fatal), 0);
+}
+
 /* An illegal instruction: the trap that nouveau decodes, then a switch times out. */
 static void mp_exception(void **state)
 {
@@ -855,7 +1004,8 @@ int main(void)
 		T(report_acquire_and_fault), T(constant_buffer), T(compute), T(qmd_refused), T(qmd_fault),
 		T(replayable_fault), T(fatal_without_replay), T(cancelled), T(cancelled_too_late), T(cancelled_globally), T(preempt_parked),
 		T(switch_waits_for_replay), T(context_switch), T(time_slices), T(slices_of_two_processes),
-		T(atomics), T(instructions_counted), T(injected_hang), T(mp_exception), T(mp_exceptions),
+		T(atomics), T(instructions_counted), T(code_is_cached), T(watchdog), T(watchdog_off),
+		T(watchdog_and_fault), T(injected_hang), T(mp_exception), T(mp_exceptions),
 		T(mp_exception_masked), T(report_mask_of_a_context),
 		T(pause_holds_switches), T(golden_image), T(no_context_image),
 	};

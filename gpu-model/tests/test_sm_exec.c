@@ -5,6 +5,7 @@
  * assembled here; each stores what is to be seen at AT_DATA.
  */
 #include <math.h>
+#include <sched.h>
 
 #include "tests/sm_harness.h"
 
@@ -61,11 +62,17 @@ static void ctx_new(struct ctx *c, int workers, unsigned int grid, unsigned int 
 	assert_int_equal(sm_new(2, workers, &plain_ops, c->p, &c->sm), 0);
 }
 
-static uint64_t ctx_launch(struct ctx *c, const struct prog *p)
+static void ctx_code(struct ctx *c, const struct prog *p)
 {
 	for (int j = 0; j < p->n; j++)
 		cover(p->w[j]);
 	plain_code(c->p, AT_CODE, p->w, p->n);
+}
+
+static uint64_t ctx_launch(struct ctx *c, const struct prog *p)
+{
+	ctx_code(c, p);
+	sm_invalidate_icache(c->sm);
 	return sm_launch(c->sm, &c->l);
 }
 
@@ -1336,14 +1343,22 @@ static void registers(void **state)
 	ctx_del(&c);
 }
 
-/* Code that changes is seen; guards with the predicate negated; "never". */
+/* Code is kept until it is dropped, for each address space by itself; guards with the predicate negated; "never". */
 static void new_code(void **state)
 {
+	static const struct {
+		uint64_t space;
+		bool drop;
+		int want;
+	} step[] = {
+		{ 0, false, 0 }, { 0, false, 0 }, { 0, true, 2 }, { 0x1000, false, 3 }, { 0, false, 2 },
+		{ 0x1000, false, 3 }, { 0x1000, true, 6 }, { 0, false, 7 }, { 0x40000, false, 8 },	/* in its place */
+	};
 	struct ctx c;
 	uint32_t *o;
 
 	ctx_new(&c, 0, 1, 32);
-	for (int k = 1; k < 4; k++) {
+	for (int k = 0; k < (int)(sizeof(step) / sizeof(step[0])); k++) {
 		struct prog p = { .n = 0 };
 
 		prologue(&p, 32, 2, OUT);
@@ -1351,14 +1366,148 @@ static void new_code(void **state)
 		add(&p, guard(i_mov32(8, 99), PT, true));
 		add(&p, i_stg(8, 2, 0, 4));
 		add(&p, i_exit());
-		ctx_launch(&c, &p);
-		if (k == 2)
+		if (step[k].drop)
 			sm_invalidate_icache(c.sm);
-		ctx_done(&c);
+		c.l.space_id = step[k].space;
 		o = at(c.p, OUT);
+		memset(o, 0xff, 128);
+		ctx_code(&c, &p);
+		assert_true(sm_launch(c.sm, &c.l) > 0);
+		ctx_done(&c);
 		for (int l = 0; l < 32; l++)
+			assert_int_equal(o[l], step[k].want);
+	}
+	ctx_del(&c);
+}
+
+/* What was launched after code was dropped never runs the old, whatever the workers do meanwhile. */
+static void new_code_workers(void **state)
+{
+	struct ctx c;
+
+	ctx_new(&c, 2, 4, 32);
+	for (int k = 1; k <= 500; k++) {
+		struct prog p = { .n = 0 };
+		struct sm_event ev;
+		uint32_t *o = at(c.p, OUT);
+
+		prologue(&p, 32, 2, OUT);
+		add(&p, i_mov32(8, k));
+		add(&p, i_stg(8, 2, 0, 4));
+		add(&p, i_exit());
+		plain_code(c.p, AT_CODE, p.w, p.n);
+		sm_invalidate_icache(c.sm);
+		assert_true(sm_launch(c.sm, &c.l) > 0);
+		while (!sm_poll_events(c.sm, &ev, 1))
+			sched_yield();
+		assert_int_equal(ev.type, SM_EVENT_DONE);
+		for (int l = 0; l < 128; l++)
 			assert_int_equal(o[l], k);
 	}
+	ctx_del(&c);
+}
+
+/* R0 counts down from @loops, three instructions a turn; then 1 to OUT. */
+static void counting(struct prog *p, int loops)
+{
+	int top, bra;
+
+	prologue(p, 0, 2, OUT);
+	add(p, i_mov32(0, loops));
+	top = p->n;
+	add(p, i_iaddi(0, 0, -1));
+	add(p, i_isetpi(0, NE, 0, 0));
+	bra = hole(p);
+	patch(p, bra, 0xe240, top, 0, false);
+	add(p, i_mov32(8, 1));
+	add(p, i_stg(8, 2, 0, 4));
+	add(p, i_exit());
+}
+
+/* The watchdog stops a CTA after as many instructions as it is set to, of all its warps together. */
+static void watchdog(void **state)
+{
+	const uint64_t all = 8 + 1 + 3 * 1000 + 3;	/* of a warp */
+
+	for (unsigned int warps = 1; warps <= 3; warps++) {
+		for (int d = -1; d <= 1; d++) {
+			struct prog p = { .n = 0 };
+			struct sm_event ev[8];
+			struct sm_stats st;
+			uint64_t id;
+			struct ctx c;
+			int n;
+
+			counting(&p, 1000);
+			ctx_new(&c, 0, 1, 32 * warps);
+			c.l.timeout = warps * all + d;
+			id = ctx_launch(&c, &p);
+			n = plain_run(c.sm, ev, 8);
+			sm_get_stats(c.sm, &st);
+			assert_int_equal(n, 1);
+			if (d >= 0) {
+				assert_int_equal(ev[0].type, SM_EVENT_DONE);
+				assert_int_equal(st.warp_instructions, warps * all);
+			} else {
+				assert_int_equal(ev[0].type, SM_EVENT_EXCEPTION);
+				assert_int_equal(ev[0].error, SM_ERR_NONE);
+				assert_int_equal(ev[0].global, SM_GLOBAL_TIMEOUT);
+				assert_int_equal(st.warp_instructions, warps * all - 1);
+				assert_false(sm_idle(c.sm));
+				sm_kill(c.sm, id);
+				assert_int_equal(sm_poll_events(c.sm, ev, 8), 1);
+				assert_int_equal(ev[0].type, SM_EVENT_DONE);
+			}
+			ctx_del(&c);
+		}
+	}
+}
+
+/* It is no clock on the wall, nor the SM's: a CTA that waits for a page stays while others run many times its limit. */
+static void watchdog_waits(void **state)
+{
+	struct prog p = { .n = 0 };
+	struct sm_event ev[64];
+	uint32_t *o;
+	struct ctx c;
+	int done = 0;
+
+	counting(&p, 100);
+	ctx_new(&c, 0, 1, 32);
+	c.l.timeout = 400;
+	c.p->kind[OUT >> 12] = PG_AWAY;
+	ctx_launch(&c, &p);
+	assert_int_equal(plain_run(c.sm, ev, 64), 1);
+	assert_int_equal(ev[0].type, SM_EVENT_FAULT);
+	assert_true(sm_stalled(c.sm));
+	/* 50 grids on the two SMs, retries between */
+	p = (struct prog){ .n = 0 };
+	add(&p, i_mov32(0, 100));
+	add(&p, i_iaddi(0, 0, -1));
+	add(&p, i_isetpi(0, NE, 0, 0));
+	add(&p, guard(i_flow(0xe240, place_of(3), place_of(1)), 0, false));
+	add(&p, i_exit());
+	plain_code(c.p, 0x8000, p.w, p.n);
+	for (int k = 0; k < 50; k++) {
+		struct sm_launch l = c.l;
+		int n;
+
+		l.program_va = VA + 0x8000;
+		assert_true(sm_launch(c.sm, &l) > 0);
+		usleep(1000);
+		sm_replay(c.sm);
+		n = plain_run(c.sm, ev, 64);
+		for (int j = 0; j < n; j++) {
+			assert_int_not_equal(ev[j].type, SM_EVENT_EXCEPTION);
+			done += ev[j].type == SM_EVENT_DONE;
+		}
+	}
+	assert_int_equal(done, 50);
+	c.p->kind[OUT >> 12] = PG_OK;
+	sm_replay(c.sm);
+	ctx_done(&c);
+	o = at(c.p, OUT);
+	assert_int_equal(o[0], 1);
 	ctx_del(&c);
 }
 
@@ -1563,7 +1712,7 @@ int main(void)
 	    sm_test(no_effect),
 	    sm_test(breakpoint),
 	    sm_test(registers),
-	    sm_test(new_code),
+	    sm_test(new_code), sm_uncounted(new_code_workers), sm_uncounted(watchdog), sm_uncounted(watchdog_waits),
 	    sm_test(many_grids),
 	    sm_test(workers_fault),
 	    sm_uncounted(workers_kill),

@@ -93,7 +93,7 @@ static void run_del(struct run *r)
 	struct run *r;							\
 	for (size_t mode = 0; mode < 2; mode++)				\
 		if (!(r = run_new(name, modes[mode])))			\
-			skip();						\
+			fail_msg("%s is not among the data", name);		\
 		else
 
 static uint32_t rnd_state = 1;
