@@ -204,11 +204,22 @@ static void range_del(struct dma *d, struct dma_range *r)
 
 int dma_unmap(struct dma *d, uint64_t iova, uint64_t size)
 {
-	struct dma_range *r = range_find(d, iova, iova);
+	uint64_t last = iova + (size - 1);
+	struct dma_range *r;
 
-	if (!r || !size || r->first != iova || r->last != iova + (size - 1))
+	if (!size || last < iova)
+		return -EINVAL;
+	r = range_find(d, iova, iova);
+	if (r && r->first < iova)
+		return -EINVAL;
+	r = range_find(d, last, last);
+	if (r && r->last > last)
+		return -EINVAL;
+	r = range_find(d, iova, last);
+	if (!r)
 		return -ENOENT;
-	range_del(d, r);
+	for (; r; r = range_find(d, iova, last))
+		range_del(d, r);
 	return 0;
 }
 

@@ -21,7 +21,12 @@ void dma_del(struct dma **dma);
  * Return: 0, -EINVAL overlap, -ENOMEM, -errno of mmap.
  */
 int dma_map(struct dma *d, uint64_t iova, uint64_t size, int fd, uint64_t offset, bool readable, bool writable);
-/* Return: 0, or -ENOENT when no such range is mapped. */
+/*
+ * dma_unmap() - VFIO_USER_DMA_UNMAP: all ranges that lie within.  QEMU's intel-iommu takes away in one
+ * message what came page by page, when a directory of the IOMMU's page table goes (vtd_page_walk_level(),
+ * hw/i386/intel_iommu.c), as VFIO's own unmap may.  Context: as dma_map().
+ * Return: 0; -ENOENT: nothing is mapped there; -EINVAL: a range would be cut, or bad size.  Nothing changes then.
+ */
 int dma_unmap(struct dma *d, uint64_t iova, uint64_t size);
 void dma_unmap_all(struct dma *d);
 

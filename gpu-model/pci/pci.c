@@ -271,17 +271,19 @@ int pci_host_dma_map(struct gpu *gpu, uint64_t iova, uint64_t size, int fd, uint
 
 int pci_host_dma_unmap(struct gpu *gpu, uint64_t iova, uint64_t size)
 {
+	size_t live;
 	int ret;
 
 	gpu_lock(gpu);
 	pthread_rwlock_wrlock(&gpu->sm_gate);
 	if (gpu->trace)
 		trace_event(gpu, "dma_unmap %llx %llx", (unsigned long long)iova, (unsigned long long)size);
+	live = dma_live(gpu->dma);
 	ret = dma_unmap(gpu->dma, iova, size);
+	live -= dma_live(gpu->dma);
 	mmu_dma_changed(gpu);
 	pthread_rwlock_unlock(&gpu->sm_gate);
-	if (!ret)
-		LEDGER(gpu, dma_unmap);
+	LEDGER_ADD(gpu, dma_unmap, live);
 	gpu_unlock(gpu);
 	return ret;
 }

@@ -202,8 +202,11 @@ static ssize_t cmd_dma_unmap(struct vfu *v, const uint8_t *p, size_t len, uint8_
 		return -EINVAL;
 	else
 		ret = pci_host_dma_unmap(v->gpu, rd64(p + 8), rd64(p + 16));
-	if (ret)
+	if (ret) {
+		gpu_log(v->gpu, 1, "DMA unmap %llx+%llx: %s", (unsigned long long)rd64(p + 8),
+			(unsigned long long)rd64(p + 16), strerror(-ret));
 		return ret;
+	}
 	memcpy(out, p, 24);
 	return 24;
 }

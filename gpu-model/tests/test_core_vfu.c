@@ -312,7 +312,9 @@ static void test_dma(void **state)
 	assert_int_equal(dma_live(gpu->dma), 2);
 	assert_non_null(dma_lookup(gpu->dma, 0x9ffff, true, NULL, NULL));
 	assert_null(dma_lookup(gpu->dma, 0xc0000, false, NULL, NULL));
-	m = dma(3, 0, 0, 0, 0x1000);
+	m = dma(3, 0, 0, 0, 0x1000);	/* would cut a range */
+	assert_int_equal(send_msg(&m), EINVAL);
+	m = dma(3, 0, 0, 0x200000, 0x1000);
 	assert_int_equal(send_msg(&m), ENOENT);
 	m = dma(3, 1, 0, 0, 0xa0000);
 	assert_int_equal(send_msg(&m), ENOTSUP);

@@ -552,6 +552,11 @@ class Machine:
                 say(f"  {line}")
             self.show_log()
             return STATUS_KERNEL
+        refused = self.refused_maps()
+        if refused:
+            say(f"gpu-model refused {len(refused)} change(s) of the DMA map, the first:")
+            say(f"  {refused[0]}")
+            return status or STATUS_SANITIZER
         if status == STATUS_TIMEOUT and self.result is None:
             say(f"time limit of {self.opts.timeout:g} s passed")
             self.show_log()
@@ -565,6 +570,11 @@ class Machine:
                 say(f"  {name}: {count}")
             return status or STATUS_SANITIZER
         return status
+
+    def refused_maps(self):
+        """What QEMU says of mappings that a model did not take or give up: data is wrong from there on."""
+        with open(os.path.join(self.run_dir, "qemu.log"), encoding="utf-8", errors="replace") as file:
+            return [line.strip() for line in file if "vfio_container_dma_" in line and " = -" in line]
 
     def show_log(self):
         say(f"last lines of {os.path.relpath(self.log_path, self.top)}:")
