@@ -18,7 +18,7 @@
  * device is wedged, and each further call fails at once. A device that has vanished
  * is found out within a fraction of a second, and touches nothing any more. A
  * channel that was killed, because a copy of it went wrong, is replaced in the
- * background, and calls fail until it is.
+ * background. Calls are turned away until it is, which is no failure of a copy.
  *
  * What this file owns: the channel, its ring, and whether it is wedged. The
  * device (&struct nouveau_svm_dev) owns the &struct nouveau_svm_ce.
@@ -321,7 +321,8 @@ nouveau_svm_ce_killed(struct nouveau_svm_ce *ce, struct nouveau_channel *chan)
 {
 	mutex_lock(&ce->lock);
 	if (ce->chan == chan && !ce->dead && !ce->wedged) {
-		ce->dead = true;
+		/* Pairs with READ_ONCE() in nouveau_svm_ce_replaced(). */
+		WRITE_ONCE(ce->dead, true);
 		queue_work(ce->svm->free_wq, &ce->work);
 	}
 	mutex_unlock(&ce->lock);
@@ -352,8 +353,9 @@ nouveau_svm_ce_wait(struct nouveau_svm_ce *ce, struct nouveau_fence *fence)
  * @nr: number of runs, %NOUVEAU_SVM_RUN_MAX at most
  *
  * Return: 0 if all is done. Negative errno if the destination must not be used:
- * -EIO if the engine failed or had failed before, -ENOMEM, or -ENODEV if the
- * channel was killed. In any case nothing is in flight any more.
+ * -EIO if the engine failed or had failed before, -ENOMEM, -EAGAIN if the channel
+ * is being replaced, or -ENODEV if it was killed. In any case nothing is in flight
+ * any more.
  */
 int
 nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
@@ -376,7 +378,12 @@ nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 
 	mutex_lock(&ce->lock);
 	chan = ce->chan;
-	if (ce->wedged || ce->dead || atomic_read(&chan->killed)) {
+	if (ce->dead && !ce->wedged) {
+		mutex_unlock(&ce->lock);
+		kfree(fence);
+		return -EAGAIN;
+	}
+	if (ce->wedged || atomic_read(&chan->killed)) {
 		mutex_unlock(&ce->lock);
 		kfree(fence);
 		nouveau_svm_ce_killed(ce, chan);
@@ -437,6 +444,22 @@ nouveau_svm_ce_wedged(struct nouveau_svm_ce *ce)
 {
 	/* Pairs with WRITE_ONCE() in nouveau_svm_ce_stop(). */
 	return READ_ONCE(ce->wedged);
+}
+
+/**
+ * nouveau_svm_ce_replaced() - Is the channel being replaced?
+ * @ce: the copy engine
+ *
+ * Advisory without the lock. It does not last: there is another channel soon, or
+ * nouveau_svm_ce_submit() fails with -EIO.
+ *
+ * Return: true if nouveau_svm_ce_submit() turns calls away for now.
+ */
+bool
+nouveau_svm_ce_replaced(struct nouveau_svm_ce *ce)
+{
+	/* Pairs with WRITE_ONCE() in nouveau_svm_ce_killed(). */
+	return READ_ONCE(ce->dead) && !nouveau_svm_ce_wedged(ce);
 }
 
 /* Make a channel with an object of the engine's class on it. */
@@ -520,7 +543,8 @@ nouveau_svm_ce_work(struct work_struct *work)
 		NV_ERROR(ce->svm->drm, "svm: no copies until a channel is made: %pe\n",
 			 ERR_PTR(ret));
 		mutex_lock(&ce->lock);
-		ce->dead = false; /* Who finds it killed tries again. */
+		/* Who finds it killed tries again, and fails. */
+		WRITE_ONCE(ce->dead, false);
 		mutex_unlock(&ce->lock);
 		return;
 	}
@@ -530,7 +554,7 @@ nouveau_svm_ce_work(struct work_struct *work)
 		swap(ce->chan, chan);
 		swap(ce->copy, copy);
 		nouveau_svm_ce_adopt(ce);
-		ce->dead = false;
+		WRITE_ONCE(ce->dead, false);
 	}
 	mutex_unlock(&ce->lock);
 

@@ -32,8 +32,9 @@
  * the block is given back and the range mapped in place; on the way back the CPU
  * gets SIGBUS for that access, and a later one may succeed. Memory that runs
  * short is not a copy that fails: that is tried again, and then is
- * VM_FAULT_OOM. Each page of a block is copied to or cleared before it is
- * anybody's.
+ * VM_FAULT_OOM. Nor is a channel that is being replaced: the access comes again,
+ * without mmap_lock in between, until there is one. Each page of a block is
+ * copied to or cleared before it is anybody's.
  */
 #include "nouveau_svm_ce.h"
 #include "nouveau_svm_core.h"
@@ -662,8 +663,13 @@ nouveau_svm_dmem_to_ram(struct vm_fault *vmf)
 		/* The core says SIGBUS for everything. Was it a copy? */
 		if (errors != atomic64_read(&svm->stat[NOUVEAU_SVM_STAT_COPY_ERROR]))
 			break;
-		ret = VM_FAULT_OOM;
 		schedule_timeout_uninterruptible(HZ / 100 + 1);
+		ret = VM_FAULT_OOM;
+		if (nouveau_svm_ce_replaced(svm->ce)) {
+			/* Nothing was copied, and the access comes again. */
+			ret = 0;
+			break;
+		}
 	}
 	trace_nouveau_svm_cpu_fault(np->dpagemap.drm->dev, vmf->vma->vm_mm,
 				    vmf->address, (__force u32)ret);
