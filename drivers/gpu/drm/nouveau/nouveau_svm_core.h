@@ -5,6 +5,7 @@
 #include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/ratelimit_types.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
@@ -141,6 +142,8 @@ struct nouveau_svm_dev {
 		u32 getaddr;
 		/** @fault.putaddr: the register PUT */
 		u32 putaddr;
+		/** @fault.limit: keeps lines about cancelled faults from filling the log */
+		struct ratelimit_state limit;
 		/** @fault.late: how often in a row an entry was not valid in time */
 		unsigned int late;
 	} fault;

@@ -44,6 +44,7 @@
 
 #include <linux/bitfield.h>
 #include <linux/delay.h>
+#include <linux/ratelimit.h>
 #include <linux/sort.h>
 
 #include <nvif/class.h>
@@ -110,11 +111,15 @@ nouveau_svm_cancel(struct nouveau_svm_dev *svm, const struct nouveau_svm_fault *
 		.inst = fault->inst,
 	};
 
-	/* Any program can cause it, as it can a segmentation fault: no warning. */
-	dev_info_ratelimited(svm->drm->dev->dev,
-			     "svm: fault at %016llx cancelled: access %u reason %u inst %010llx: %pe\n",
-			     fault->addr, fault->access, fault->reason, fault->inst,
-			     ERR_PTR(error));
+	/*
+	 * Any program can cause it, as it can a segmentation fault: no warning, and
+	 * none about lines left out. A counter has them all.
+	 */
+	if (__ratelimit(&svm->fault.limit))
+		dev_info(svm->drm->dev->dev,
+			 "svm: fault at %016llx cancelled: access %u reason %u inst %010llx: %pe\n",
+			 fault->addr, fault->access, fault->reason, fault->inst,
+			 ERR_PTR(error));
 	WARN_ON(nvif_object_mthd(&svm->drm->client.vmm.vmm.object,
 				 GP100_VMM_VN_FAULT_CANCEL, &args, sizeof(args)));
 	nouveau_svm_count(svm, NOUVEAU_SVM_STAT_CANCEL, 1);
@@ -488,6 +493,8 @@ nouveau_svm_fault_init(struct nouveau_svm_dev *svm)
 
 	svm->fault.service = nouveau_svm_fault_service;
 	INIT_DELAYED_WORK(&svm->fault.work, nouveau_svm_fault_drain);
+	ratelimit_default_init(&svm->fault.limit);
+	ratelimit_set_flags(&svm->fault.limit, RATELIMIT_MSG_ON_RELEASE);
 	mutex_init(&svm->fault.lock);
 
 	ret = nvif_mclass(device, buffers);
