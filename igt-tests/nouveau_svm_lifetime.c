@@ -255,7 +255,7 @@ static void test_fd_outlives(void)
  */
 static void test_open_close(void)
 {
-	uint64_t before = 0, after = 0;
+	uint64_t before = UINT64_MAX, after = 0;
 	struct gpu_model *m;
 	uint32_t i;
 
@@ -280,6 +280,7 @@ static void test_open_close(void)
 			m = gpu_model_open(0);
 			igt_require(m);
 			*(i == 9 ? &before : &after) = gpu_model_state(m, "channels");
+			igt_assert_neq_u64(after, UINT64_MAX);
 			gpu_model_close(m);
 		}
 	}

@@ -842,6 +842,7 @@ enum step_result fifo_step(struct gpu *gpu)
 static void fifo_state(struct gpu *gpu, void (*put)(void *priv, const char *key, uint64_t val), void *priv)
 {
 	struct fifo *f = gpu->fifo;
+	uint64_t bound = 0;
 	char key[64];
 
 	for (unsigned int i = 0; i < FIFO_CHANNELS; i++) {
@@ -849,6 +850,7 @@ static void fifo_state(struct gpu *gpu, void (*put)(void *priv, const char *key,
 
 		if (!ch || !ch->bound)
 			continue;
+		bound++;
 		snprintf(key, sizeof(key), "chan.%u.enabled", i);
 		put(priv, key, ch->enabled);
 		snprintf(key, sizeof(key), "chan.%u.faulted", i);
@@ -860,6 +862,7 @@ static void fifo_state(struct gpu *gpu, void (*put)(void *priv, const char *key,
 		snprintf(key, sizeof(key), "chan.%u.gp_put", i);
 		put(priv, key, ch->gp_put);
 	}
+	put(priv, "channels", bound);
 	for (unsigned int i = 0; i < f->nr_engines; i++) {
 		snprintf(key, sizeof(key), "engine.%s.resident", f->engine[i].name);
 		put(priv, key, f->engine[i].resident ? f->engine[i].resident->id + 1u : 0);
