@@ -21,6 +21,14 @@ RACES = {
     "upstream": re.compile(r"WARNING: nvkm/(engine/gr/gf100\.c:\d+ at gf100_gr_fecs_|"
                            r"subdev/mmu/vmmgp100\.c:\d+ at gp100_vmm_mthd)"),
 }
+# What a test provokes on purpose: tests, then the first and the last line of a report of theirs (the same: one line).
+PROVOKED = [
+    # An eviction that is made to fail; TTM says so.
+    (re.compile(r"igt@nouveau_svm_inject@evict-"), re.compile(r"\[TTM\] Buffer eviction failed"), None),
+    # A memory cgroup that is too small for its process.
+    (re.compile(r"igt@nouveau_svm_limits@memcg-oom"), re.compile(r"nouveau_svm_lim invoked oom-killer"),
+     re.compile(r"Memory cgroup out of memory: Killed process \d+ \(nouveau_svm_lim\)")),
+]
 LEVEL = re.compile(r"^<([0-7])> ")
 WARN_LEVEL = 4
 
@@ -43,9 +51,29 @@ def without_races(driver, lines):
     return kept + (report or [])
 
 
-def other_reports(driver, dmesg):
-    """The first line of a report in the log that is not about a killed channel; None: there is none."""
-    for line in without_races(driver, dmesg.splitlines()):
+def without_provoked(name, lines):
+    """The lines less the reports that the test provokes; one that does not end is kept."""
+    for test, begin, end in PROVOKED:
+        if not test.search(name):
+            continue
+        kept, report = [], None
+        for line in lines:
+            if report is None and begin.search(line):
+                if end is not None:
+                    report = [line]
+            elif report is None:
+                kept.append(line)
+            else:
+                report.append(line)
+                if end.search(line):
+                    report = None
+        lines = kept + (report or [])
+    return lines
+
+
+def other_reports(driver, name, dmesg):
+    """The first line of a report in the log that the test does not account for; None: there is none."""
+    for line in without_provoked(name, without_races(driver, dmesg.splitlines())):
         level = LEVEL.match(line)
         if level and int(level.group(1)) <= WARN_LEVEL and not KILL.search(line):
             return line.strip()
@@ -67,7 +95,7 @@ def verdict(driver, name, test):
     if result == "pass":
         return f"PASS {name}"
     if result == "dmesg-warn":
-        report = other_reports(driver, test.get("dmesg", ""))
+        report = other_reports(driver, name, test.get("dmesg", ""))
         return f"PASS {name}" if report is None else f"FAIL {name}: the kernel's log: {report}"
     if result == "skip":
         lines = [line for line in test.get("out", "").splitlines() if "requirement" in line.lower()]
