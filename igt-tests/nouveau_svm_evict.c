@@ -85,7 +85,7 @@ static void test_buffers(struct svm *svm, enum page_kind kind)
  */
 static void test_bind(struct svm *svm)
 {
-	const size_t len = svm_vram_size(svm) / 2 * 3;
+	const size_t len = svm_vram_size(svm) / 2 * 3 / (16 * SZ_1M) * 16 * SZ_1M;
 	char *p = svm_alloc(len, PAGES_THP);
 	size_t i;
 

@@ -428,8 +428,9 @@ uint64_t svm_vram_size(struct svm *svm)
 {
 	uint64_t v = 0;
 
+	/* What clients can have; the rest of the last block is the kernel's. */
 	igt_assert_eq(nv_getparam(&svm->dev, NOUVEAU_GETPARAM_FB_SIZE, &v), 0);
-	return v;
+	return (v + SZ_2M - 1) / SZ_2M * SZ_2M;
 }
 
 void svm_vram_fill(struct svm *svm, struct svm_vram *fill)

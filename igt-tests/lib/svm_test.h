@@ -107,7 +107,7 @@ struct svm_vram {
 	uint32_t nr;
 };
 
-/** svm_vram_size() - bytes of VRAM, of the whole card. */
+/** svm_vram_size() - bytes of VRAM, of the whole card, in blocks of 2 MiB. */
 uint64_t svm_vram_size(struct svm *svm);
 /** svm_vram_fill() - take all VRAM with buffers; what else is there has to go. */
 void svm_vram_fill(struct svm *svm, struct svm_vram *fill);
