@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: nouveau svm bench
+ * Category: Core
+ * Mega feature: SVM
+ * Sub-category: shared virtual memory
+ * Functionality: what operations cost, beside test_hmm
+ * Description: migrates, faults, brings back, evicts and prefetches on nouveau and, in the same boot, on test_hmm
+ *
+ * Not one of the tests that igt_runner gets: bench/run starts it and makes a table of the lines "bench: {...}".
+ * The same operations on the kernel's test_hmm (lib/test_hmm.c), whose device is memory that the CPU copies:
+ *
+ * ========  ==============================  =====================================
+ * name      nouveau                         test_hmm
+ * ========  ==============================  =====================================
+ * prefetch  SVM_BIND to VRAM                HMM_DMIRROR_MIGRATE_TO_DEV
+ * back      the CPU reads a word of each page that is in device memory, in order
+ * fault     the GPU reads pages in place    HMM_DMIRROR_READ, which copies them
+ * migrate   the GPU reads, pages move       -
+ * evict     buffers fill VRAM, less what    HMM_DMIRROR_RELEASE
+ *           that costs when VRAM is empty
+ * ========  ==============================  =====================================
+ *
+ * Times are the least of several rounds. "cpu_ns" is CPU time of this thread, so of the system call or of the CPU faults; nouveau's copies run elsewhere,
+ * test_hmm's are in there: "copy_ns" is what memcpy() takes for as many pages of that kind. Accesses to registers
+ * are traps into the emulator, and counted: "mmio", at "mmio_read_ns" and "mmio_write_ns" each. For that
+ * the kernel has to let user space map registers (iomem=relaxed).
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include "gpu_model.h"
+#include "igt.h"
+#include "svm_test.h"
+
+#include <test_hmm_uapi.h>
+
+IGT_TEST_DESCRIPTION("What operations cost, beside test_hmm.");
+
+#define ROUNDS 5
+#define PMC_BOOT_0 0x000000
+#define PBUS_BAR0_WINDOW 0x001700	/* writing what it holds changes nothing */
+#define ACCESSES 2000
+
+enum op { PREFETCH, BACK, FAULT, MIGRATE, EVICT, NR_OPS };
+static const char *const op_name[] = { "prefetch", "back", "fault", "migrate", "evict" };
+static const char *const kind_name[] = { [PAGES_4K] = "4k", [PAGES_THP] = "2m" };
+
+/* What is printed of the GPU. */
+static const char *const counters[] = {
+	"mmio_read", "mmio_write", "doorbell", "ce_launch", "ce_bytes_sys_to_vram", "ce_bytes_vram_to_sys",
+	"replay", "inval_all", "inval_pdb", "pte_write_4k", "pte_write_64k", "pte_write_2m",
+};
+
+struct sample {
+	uint64_t wall, cpu;
+	uint64_t count[ARRAY_SIZE(counters)];
+};
+
+static struct svm svm;
+static int dmirror = -1;
+
+static uint64_t now(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void start(struct sample *s, bool hmm)
+{
+	if (!hmm)
+		svm_ledger_start();
+	s->cpu = now(CLOCK_THREAD_CPUTIME_ID);
+	s->wall = now(CLOCK_MONOTONIC);
+}
+
+static void stop(struct sample *s, bool hmm)
+{
+	unsigned int i;
+
+	s->wall = now(CLOCK_MONOTONIC) - s->wall;
+	s->cpu = now(CLOCK_THREAD_CPUTIME_ID) - s->cpu;
+	if (hmm)
+		return;
+	svm_ledger_stop();
+	for (i = 0; i < ARRAY_SIZE(counters); i++)
+		s->count[i] = svm_ledger(counters[i]);
+}
+
+/* The least: what other work on the host added is noise. */
+static void least(struct sample *to, const struct sample *s)
+{
+	uint64_t cpu = s->cpu < to->cpu ? s->cpu : to->cpu;
+
+	if (s->wall < to->wall)
+		*to = *s;
+	to->cpu = cpu;
+}
+
+/* Without what @base has. */
+static void less(struct sample *s, const struct sample *base)
+{
+	unsigned int i;
+
+	s->wall -= base->wall < s->wall ? base->wall : s->wall;
+	s->cpu -= base->cpu < s->cpu ? base->cpu : s->cpu;
+	for (i = 0; i < ARRAY_SIZE(counters); i++)
+		s->count[i] -= base->count[i] < s->count[i] ? base->count[i] : s->count[i];
+}
+
+/* --- test_hmm --- */
+
+/* Its first device is device-private memory (dmirror_devices[] in lib/test_hmm.c). */
+static int dmirror_open(void)
+{
+	char line[64];
+	int major = -1;
+	FILE *f = fopen("/proc/devices", "r");
+
+	igt_assert(f);
+	while (fgets(line, sizeof(line), f))
+		if (strstr(line, "HMM_DMIRROR"))
+			major = atoi(line);
+	fclose(f);
+	if (major < 0)
+		return -1;
+	if (mknod("/tmp/bench-dmirror", S_IFCHR | 0600, makedev((unsigned int)major, 0)) && errno != EEXIST)
+		return -1;
+	return open("/tmp/bench-dmirror", O_RDWR | O_CLOEXEC);
+}
+
+static void dmirror_do(unsigned long request, const void *addr, size_t len, void *ptr)
+{
+	struct hmm_dmirror_cmd cmd = { .addr = (uintptr_t)addr, .ptr = (uintptr_t)ptr, .npages = len / SZ_4K };
+
+	igt_assert_f(ioctl(dmirror, request, &cmd) == 0, "test_hmm: %s\n", strerror(errno));
+	if (request == HMM_DMIRROR_MIGRATE_TO_DEV)
+		igt_assert_eq_u64(cmd.cpages, cmd.npages);
+}
+
+/* --- operations --- */
+
+static void cpu_read_pages(const char *p, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i += SZ_4K)
+		(void)*(const volatile uint32_t *)(p + i);
+}
+
+static void gpu_read_pages(const char *p, size_t len)
+{
+	const struct nv_args args = { .dst = svm.out.va, .src = (uintptr_t)p, .count = (uint32_t)(len / SZ_4K) };
+
+	nv_use(&svm.chan, &svm.out);
+	igt_assert_eq(nv_run(&svm.chan, &svm.walk_page, 1, 1, &args, sizeof(args)), 0);
+}
+
+static void do_op(bool hmm, enum op op, char *p, size_t len, char *copy, struct svm_vram *fill)
+{
+	switch (op) {
+	case PREFETCH:
+		if (hmm)
+			dmirror_do(HMM_DMIRROR_MIGRATE_TO_DEV, p, len, copy);
+		else
+			svm_bind_vram(&svm, p, len);
+		break;
+	case BACK:
+		cpu_read_pages(p, len);
+		break;
+	case FAULT:
+	case MIGRATE:
+		if (hmm)
+			dmirror_do(HMM_DMIRROR_READ, p, len, copy);
+		else
+			gpu_read_pages(p, len);
+		break;
+	case EVICT:
+		if (hmm)
+			dmirror_do(HMM_DMIRROR_RELEASE, p, len, NULL);
+		else
+			svm_vram_fill(&svm, fill);
+		break;
+	case NR_OPS:
+		break;
+	}
+}
+
+static uint64_t copy_time(char *copy, size_t len, enum page_kind kind)
+{
+	char *from = svm_alloc(len, kind);
+	uint64_t best = UINT64_MAX, t;
+	size_t i;
+	int n;
+
+	for (n = 0; n < ROUNDS; n++) {
+		t = now(CLOCK_THREAD_CPUTIME_ID);
+		for (i = 0; i < len; i += SZ_4K)
+			memcpy(copy + i, from + i, SZ_4K);
+		t = now(CLOCK_THREAD_CPUTIME_ID) - t;
+		if (t < best)
+			best = t;
+	}
+	svm_free(from, len);
+	return best;
+}
+
+static void measure(const char *device, enum op op, size_t len, enum page_kind kind)
+{
+	bool hmm = !strcmp(device, "test_hmm");
+	char *copy = svm_alloc(len, kind);
+	uint64_t copy_ns = copy_time(copy, len, kind);
+	struct sample best = { .wall = UINT64_MAX, .cpu = UINT64_MAX }, base = best, s;
+	struct svm_vram fill = { 0 };
+	unsigned int i, round;
+	char *p;
+
+	/* What filling VRAM costs that holds nothing. */
+	for (round = 0; round < 2 && op == EVICT && !hmm; round++) {
+		start(&s, hmm);
+		svm_vram_fill(&svm, &fill);
+		stop(&s, hmm);
+		svm_vram_release(&fill);
+		least(&base, &s);
+	}
+	for (round = 0; round < ROUNDS; round++) {
+		p = svm_alloc(len, kind);
+		svm_cpu_write_pages(p, (uint32_t)(len / SZ_4K), 0x100);
+		if (!hmm)
+			svm_migrate_on_fault(op == MIGRATE);
+		if (op == BACK || op == EVICT) {
+			do_op(hmm, PREFETCH, p, len, copy, NULL);
+			igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), len / SZ_4K);
+		}
+		start(&s, hmm);
+		do_op(hmm, op, p, len, copy, &fill);
+		stop(&s, hmm);
+		if (op == EVICT)
+			igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), 0);
+		if (op == EVICT && !hmm)
+			svm_vram_release(&fill);
+		least(&best, &s);
+		svm_cpu_check_pages(p, (uint32_t)(len / SZ_4K), 0x100, true);
+		svm_free(p, len);
+	}
+	svm_free(copy, len);
+	if (op == EVICT && !hmm)
+		less(&best, &base);
+	printf("bench: {\"device\": \"%s\", \"op\": \"%s\", \"kind\": \"%s\", \"bytes\": %zu, \"wall_ns\": %" PRIu64
+	       ", \"cpu_ns\": %" PRIu64 ", \"copy_ns\": %" PRIu64,
+	       device, op_name[op], kind_name[kind], len, best.wall, best.cpu, copy_ns);
+	for (i = 0; !hmm && i < ARRAY_SIZE(counters); i++)
+		printf(", \"%s\": %" PRIu64, counters[i], best.count[i]);
+	printf("}\n");
+}
+
+/* --- what a register costs here --- */
+
+static void measure_mmio(void)
+{
+	volatile uint32_t *bar;
+	uint64_t t_read, t_write;
+	uint32_t window;
+	char path[300];
+	struct dirent *d;
+	int i, fd = -1;
+	DIR *dir = opendir("/sys/bus/pci/drivers/nouveau");
+
+	igt_assert(dir);
+	while (fd < 0 && (d = readdir(dir)))
+		if (strchr(d->d_name, ':')) {
+			snprintf(path, sizeof(path), "/sys/bus/pci/drivers/nouveau/%s/resource0", d->d_name);
+			fd = open(path, O_RDWR | O_SYNC | O_CLOEXEC);
+		}
+	closedir(dir);
+	bar = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	igt_assert_f(bar != MAP_FAILED, "registers: %s (iomem=relaxed?)\n", strerror(errno));
+	t_read = now(CLOCK_THREAD_CPUTIME_ID);
+	for (i = 0; i < ACCESSES; i++)
+		(void)bar[PMC_BOOT_0 / 4];
+	t_read = now(CLOCK_THREAD_CPUTIME_ID) - t_read;
+	munmap((void *)bar, SZ_4K);
+	bar = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED, fd, PBUS_BAR0_WINDOW & ~0xfff);
+	igt_assert(bar != MAP_FAILED);
+	window = bar[(PBUS_BAR0_WINDOW & 0xfff) / 4];
+	t_write = now(CLOCK_THREAD_CPUTIME_ID);
+	for (i = 0; i < ACCESSES; i++)
+		bar[(PBUS_BAR0_WINDOW & 0xfff) / 4] = window;
+	t_write = now(CLOCK_THREAD_CPUTIME_ID) - t_write;
+	munmap((void *)bar, SZ_4K);
+	close(fd);
+	printf("bench: {\"device\": \"registers\", \"mmio_read_ns\": %" PRIu64 ", \"mmio_write_ns\": %" PRIu64 "}\n",
+	       t_read / ACCESSES, t_write / ACCESSES);
+}
+
+/* Prefetch over a link of 12.5 GB/s (PCIe 3 x16, less its overhead) and 1.5 us a launch. */
+static void measure_link(const char *device)
+{
+	const struct gpu_model_inject link = { .point = "link", .rate_gbps = 12.5, .launch_us = 1.5 };
+
+	svm_inject(&link);
+	printf("bench: {\"device\": \"link\", \"rate_gbps\": 12.5, \"launch_us\": 1.5}\n");
+	measure(device, PREFETCH, 64 * SZ_1M, PAGES_THP);
+	svm_injected("link");
+	printf("bench: {\"device\": \"link\"}\n");
+}
+
+int igt_simple_main()
+{
+	static const size_t sizes[] = { SZ_2M, 16 * SZ_1M, 64 * SZ_1M };
+	const char *device = getenv("NVSVM_DRIVER");
+	bool ours;
+	unsigned int i;
+	int op, kind;
+
+	igt_assert_f(device, "NVSVM_DRIVER says whose nouveau this is\n");
+	igt_assert_eq(setvbuf(stdout, NULL, _IOLBF, 0), 0);
+	svm_open(&svm);
+	dmirror = dmirror_open();
+	igt_assert_f(dmirror >= 0, "test_hmm: %s\n", strerror(errno));
+	ours = svm_migrate_on_fault(true);
+	measure_mmio();
+	for (op = 0; op < NR_OPS; op++) {
+		for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+			for (kind = PAGES_4K; kind <= PAGES_THP; kind++) {
+				if (ours || (op != MIGRATE && op != EVICT))
+					measure(device, op, sizes[i], kind);
+				if (op != MIGRATE)
+					measure("test_hmm", op, sizes[i], kind);
+			}
+		}
+	}
+	measure_link(device);
+	svm_close(&svm);
+}
