@@ -1430,7 +1430,8 @@ static void watchdog(void **state)
 	const uint64_t all = 8 + 1 + 3 * 1000 + 3;	/* of a warp */
 
 	for (unsigned int warps = 1; warps <= 3; warps++) {
-		for (int d = -1; d <= 1; d++) {
+		/* in the middle of all warps; one instruction short; just enough; enough */
+		for (int d = -2; d <= 1; d++) {
 			struct prog p = { .n = 0 };
 			struct sm_event ev[8];
 			struct sm_stats st;
@@ -1440,7 +1441,7 @@ static void watchdog(void **state)
 
 			counting(&p, 1000);
 			ctx_new(&c, 0, 1, 32 * warps);
-			c.l.timeout = warps * all + d;
+			c.l.timeout = d == -2 ? 1000 : warps * all + d;
 			id = ctx_launch(&c, &p);
 			n = plain_run(c.sm, ev, 8);
 			sm_get_stats(c.sm, &st);
@@ -1452,8 +1453,9 @@ static void watchdog(void **state)
 				assert_int_equal(ev[0].type, SM_EVENT_EXCEPTION);
 				assert_int_equal(ev[0].error, SM_ERR_NONE);
 				assert_int_equal(ev[0].global, SM_GLOBAL_TIMEOUT);
-				assert_int_equal(st.warp_instructions, warps * all - 1);
+				assert_int_equal(st.warp_instructions, c.l.timeout);
 				assert_false(sm_idle(c.sm));
+				assert_int_equal(sm_step(c.sm, 1000), 0);	/* nor does another of its warps */
 				sm_kill(c.sm, id);
 				assert_int_equal(sm_poll_events(c.sm, ev, 8), 1);
 				assert_int_equal(ev[0].type, SM_EVENT_DONE);
