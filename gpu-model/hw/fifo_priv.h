@@ -43,6 +43,7 @@ struct runlist {
 	unsigned int pos;		/* of the loaded channel */
 	uint64_t slice_end;
 	uint64_t switches;
+	unsigned int looked;		/* channels run since one last made progress, over steps */
 };
 
 struct fifo {
@@ -105,7 +106,14 @@ enum pbdma_result {
 };
 bool pbdma_load(struct gpu *gpu, unsigned int id, struct channel *ch);
 void pbdma_save(struct gpu *gpu, unsigned int id);
-enum pbdma_result pbdma_run(struct gpu *gpu, unsigned int id);
+/* What a step of a runlist may yet do, all its channels together. */
+struct pbdma_budget {
+	unsigned int dwords;
+	uint64_t start;		/* ns */
+};
+#define PBDMA_STEP_DWORDS 1024u
+#define PBDMA_LOAD_DWORDS 32u	/* as many take the time of loading a channel and saving it */
+enum pbdma_result pbdma_run(struct gpu *gpu, unsigned int id, struct pbdma_budget *left);
 static inline bool pbdma_frozen(const struct pbdma *p)
 {
 	return p->intr != 0;

@@ -133,7 +133,6 @@ enum { SEM_ACQUIRE = 1, SEM_RELEASE = 2, SEM_ACQ_GEQ = 4, SEM_ACQ_AND = 8, SEM_R
 #define CONFIG_AUTH_LEVEL BIT(8)
 #define GP_ENTRY_SIZE 8u
 #define VA40_END (1ull << 40)
-#define PBDMA_STEP_DWORDS 1024u
 #define PBDMA_STEP_NS 60000ull
 
 enum offer { OFFER_DONE, OFFER_WAIT, OFFER_YIELD, OFFER_STOP };
@@ -725,22 +724,22 @@ static bool pbdma_gp_entry(struct gpu *gpu, unsigned int id, struct channel *ch,
 }
 
 /**
- * pbdma_run() - go on with the loaded channel for one bounded step.
+ * pbdma_run() - go on with the loaded channel for what is left of a bounded step.
  * Context: gpu->lock held.
  */
-enum pbdma_result pbdma_run(struct gpu *gpu, unsigned int id)
+enum pbdma_result pbdma_run(struct gpu *gpu, unsigned int id, struct pbdma_budget *left)
 {
 	struct pbdma *p = &gpu->fifo->pbdma[id];
 	struct channel *ch = p->ch;
 	enum pbdma_result res = PBDMA_PROGRESS;
-	uint64_t start = gpu_now(gpu);
 
 	if (pbdma_frozen(p))
 		return PBDMA_STOPPED;
 	p->buf_len = 0;
-	for (unsigned int n = 0; n < PBDMA_STEP_DWORDS; n++) {
+	while (left->dwords) {
 		uint32_t dw;
 
+		left->dwords--;
 		if (ch->m_valid) {
 			switch (pbdma_offer(gpu, id, ch)) {
 			case OFFER_DONE:
@@ -776,9 +775,9 @@ enum pbdma_result pbdma_run(struct gpu *gpu, unsigned int id)
 			pbdma_raise(gpu, id, PBDMA_INTR_PBENTRY);
 			return PBDMA_STOPPED;
 		}
-		if ((n & 63) == 63) {
+		if ((left->dwords & 63) == 0) {
 			gpu_time_refresh(gpu);
-			if (gpu_now(gpu) - start > PBDMA_STEP_NS)
+			if (gpu_now(gpu) - left->start > PBDMA_STEP_NS)
 				break;
 			/* when a trace is to be repeated, a step's end must not depend on other threads */
 			if (!gpu->cfg.deterministic && !gpu->trace && fair_lock_contended(&gpu->lock))

@@ -293,7 +293,7 @@ enum step_result runlist_switch_step(struct gpu *gpu)
 }
 
 /*
- * The next channel after the loaded one that may run.  @same: stay within the loaded
+ * The next channel after the loaded one that may run.  @same: another one of the loaded
  * channel's group.  Return: its index, or -1.
  */
 static int runlist_pick(struct fifo *f, struct runlist *rl, const struct channel *cur, bool same)
@@ -304,7 +304,7 @@ static int runlist_pick(struct fifo *f, struct runlist *rl, const struct channel
 
 		if (!runlist_runnable(f, ch))
 			continue;
-		if (same && !fifo_same_context(cur, ch))
+		if (same && (ch == cur || !fifo_same_context(cur, ch)))
 			continue;
 		return i;
 	}
@@ -346,12 +346,20 @@ static bool runlist_load_next(struct gpu *gpu, unsigned int id)
 	return pbdma_load(gpu, id, f->chan[rl->entries[i].chid]);
 }
 
+/* Load the next channel as part of a step. */
+static bool runlist_step_load(struct gpu *gpu, unsigned int id, struct pbdma_budget *left)
+{
+	left->dwords -= left->dwords < PBDMA_LOAD_DWORDS ? left->dwords : PBDMA_LOAD_DWORDS;
+	return runlist_load_next(gpu, id);
+}
+
 /**
  * runlist_step() - one bounded step of a runlist: the loaded channel, then others if it waits.
  * Context: gpu->lock held.
  */
 enum step_result runlist_step(struct gpu *gpu, unsigned int id)
 {
+	struct pbdma_budget left = { PBDMA_STEP_DWORDS, gpu_now(gpu) };
 	struct fifo *f = gpu->fifo;
 	struct runlist *rl = &f->rl[id];
 	struct pbdma *p = &f->pbdma[id];
@@ -363,10 +371,19 @@ enum step_result runlist_step(struct gpu *gpu, unsigned int id)
 		runlist_unload(gpu, p->ch);
 	/* each channel once at most: what waits is polled again in the next step */
 	for (unsigned int k = 0; k <= rl->n; k++) {
-		if (!p->ch && !runlist_load_next(gpu, id))
+		if (!p->ch && !runlist_step_load(gpu, id, &left))
 			return waiting && runlist_others(f, rl, NULL) ? STEP_POLL : STEP_IDLE;
-		switch (pbdma_run(gpu, id)) {
+		if (!left.dwords) {
+			/* more channels wait than a step can look at: go on with the next, until all have been seen */
+			if (rl->looked < rl->n)
+				return STEP_BUSY;
+			rl->looked = 0;
+			return waiting ? STEP_POLL : STEP_BUSY;
+		}
+		rl->looked++;
+		switch (pbdma_run(gpu, id, &left)) {
 		case PBDMA_PROGRESS:
+			rl->looked = 0;
 			if (gpu_now(gpu) >= rl->slice_end && runlist_others(f, rl, p->ch))
 				runlist_load_next(gpu, id);
 			return STEP_BUSY;
@@ -377,13 +394,13 @@ enum step_result runlist_step(struct gpu *gpu, unsigned int id)
 			waiting = true;
 			if (gpu_now(gpu) < rl->slice_end || !runlist_others(f, rl, p->ch))
 				return STEP_POLL;
-			runlist_load_next(gpu, id);
+			runlist_step_load(gpu, id, &left);
 			break;
 		case PBDMA_YIELD:
 			waiting = true;
 			if (!runlist_others(f, rl, p->ch))
 				return STEP_POLL;
-			runlist_load_next(gpu, id);
+			runlist_step_load(gpu, id, &left);
 			break;
 		case PBDMA_STOPPED:
 			if (pbdma_frozen(p))
@@ -392,5 +409,6 @@ enum step_result runlist_step(struct gpu *gpu, unsigned int id)
 			break;
 		}
 	}
+	rl->looked = 0;
 	return waiting ? STEP_POLL : STEP_BUSY;
 }

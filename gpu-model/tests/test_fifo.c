@@ -305,6 +305,43 @@ static void unbind_while_busy(void **state)
 		assert_int_equal(page[i], 0x33);
 }
 
+/* A step looks at some of the channels that wait, the next step at others; once round, and it is time to sleep. */
+static void many_wait(void **state)
+{
+	enum { CHANNELS = 80, A_STEP = PBDMA_STEP_DWORDS / PBDMA_LOAD_DWORDS };
+	static struct chan many[CHANNELS];
+	struct chan *list[CHANNELS];
+	const struct runlist *rl = &h.gpu->fifo->rl[1];
+	unsigned int polls = 0;
+
+	for (unsigned int i = 0; i < CHANNELS; i++) {
+		list[i] = &many[i];
+		c_new(&h, list[i], 20 + i, 1);
+	}
+	c_runlist(&h, 1, list, CHANNELS);
+	for (unsigned int i = 0; i < CHANNELS; i++) {
+		p_sema(list[i], 0, 5, 1 | 1u << 12);
+		p_sema(list[i], 4, 1, SEM_REL4);
+		p_kick(list[i]);
+	}
+	for (unsigned int i = 0; i < 100; i++) {
+		uint64_t switches = rl->switches;
+		enum step_result r = gpu_engine_step(h.gpu);
+
+		assert_in_range(rl->switches - switches, 0, A_STEP);
+		assert_in_range(r, STEP_POLL, STEP_BUSY);
+		polls += r == STEP_POLL;
+	}
+	/* 80 by 32 are three steps: two in a row work, and not more */
+	assert_in_range(polls, 100 / 4, 100 / 2);
+	/* whichever goes on, it is found */
+	for (unsigned int i = 0; i < CHANNELS; i += 13) {
+		c_wr(list[i], list[i]->data, 5);
+		gpu_run(h.gpu, 2 * CHANNELS / A_STEP + 4);
+		assert_int_equal(c_data(list[i], 4), 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +350,7 @@ int main(void)
 	    T(bad_groups),	 T(bind_errors),   T(group),
 	    T(preempt),		 T(sched_disable), T(doorbell_of_others),
 	    T(interrupt_enable), T(kill_fifty),	   T(unbind_while_busy),
+	    T(many_wait),
 	};
 
 	return cmocka_run_group_tests_name("fifo", tests, NULL, NULL);
