@@ -95,6 +95,7 @@ struct sm_core {
 	struct sm_warp *slot[SM_MAX_WARPS];
 	unsigned int nr_ctas, nr_warps, regs, shared;
 	unsigned int rr;	/* slot to run next */
+	bool replay;		/* the owner lets what is parked go on, when it gives the core back */
 	uint64_t cycles;	/* warp instructions issued; the clock registers show it */
 };
 
@@ -138,23 +139,30 @@ struct sm_worker {
 
 struct sm_array {
 	pthread_mutex_t lock;
-	pthread_cond_t work;	/* a worker may find something to do */
 	pthread_cond_t idle;	/* a worker ended its slice */
+	uint32_t work;		/* atomic, a futex: changes when a worker may find something to do */
+	uint32_t sleepers;	/* atomic: workers that wait for that */
 	struct sm_ops ops;
 	void *priv;
 	void (*wake)(void *priv);
 	int nr;
 	int nr_workers;
-	bool quit;
+	bool threaded;		/* there are workers; never changes */
+	bool quit;		/* atomic */
 	struct sm_core *cores;
 	struct sm_worker *workers;	/* nr_workers, or one for sm_step() */
 	struct sm_grid *grids;		/* in launch order, the finished ones taken out */
 	struct sm_grid **grids_tail;
-	uint64_t next_id;
+	uint64_t next_id;		/* the engines' */
 	uint64_t icache_gen;
-	struct sm_event *ev;		/* ring that grows */
-	size_t ev_head, ev_nr, ev_size;
+	/* Without the lock, atomic */
+	struct sm_request *requests;	/* newest first */
+	bool replay;			/* asked for */
+	struct sm_event_node *ev_in;	/* newest first */
+	uint64_t pending;		/* grids, launched or in @requests, and events: 0 is idle */
 	struct sm_stats stats;
+	struct sm_event_node *ev_out;	/* the engines': taken from @ev_in, oldest first */
+	bool fresh;			/* events came since the lock was taken */
 	const sm_alu_fn *alu;
 	pthread_mutex_t stripe[64];	/* sysmem atomics; below nothing, above nothing */
 };

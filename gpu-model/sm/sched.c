@@ -6,11 +6,18 @@
  * enters a slice first (sm_ops.slice_begin: the gate) and then takes a core, so
  * that who holds the gate exclusively knows that no core is owned.
  *
+ * Workers run at a low priority, and the host may stop one that has the lock for many
+ * milliseconds.  The engines, which MMIO waits for, therefore never take it: what they ask
+ * for (launch, kill, replay) is a list that workers take up, events are a list that they
+ * leave, both without a lock.  A reset alone waits: for the cores, in any case.
+ *
  * CTAs start in launch order on the SM with the fewest warps that has room:
  * 64 warps, 32 CTAs, 65536 registers (in units of 8 a thread), 96 KiB of shared
  * memory.  A slice ends after 100 us of host time.
  */
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,24 +39,97 @@ static uint64_t host_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* --- events (array lock held) ---------------------------------------------- */
+/* --- lists without a lock ---------------------------------------------------- */
 
+/* What the engines ask of the array. */
+struct sm_request {
+	struct sm_request *next;
+	struct sm_grid *launch;		/* NULL: kill @grid */
+	uint64_t grid;
+};
+
+struct sm_event_node {
+	struct sm_event_node *next;
+	struct sm_event e;
+};
+
+/* Any thread.  Whoever takes the list gets it newest first. */
+static void event_push(struct sm_array *sm, const struct sm_event *e)
+{
+	struct sm_event_node *n = malloc(sizeof(*n));
+
+	if (!n)
+		return;
+	n->e = *e;
+	__atomic_add_fetch(&sm->pending, 1, __ATOMIC_SEQ_CST);
+	n->next = __atomic_load_n(&sm->ev_in, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&sm->ev_in, &n->next, n, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+/* The same with the array's lock: array_unlock() wakes who takes events. */
 static void event_put(struct sm_array *sm, const struct sm_event *e)
 {
-	if (sm->ev_nr == sm->ev_size) {
-		size_t size = sm->ev_size ? sm->ev_size * 2 : 64;
-		struct sm_event *n = calloc(size, sizeof(*n));
+	event_push(sm, e);
+	sm->fresh = true;
+}
 
-		if (!n)
-			return;
-		for (size_t j = 0; j < sm->ev_nr; j++)
-			n[j] = sm->ev[(sm->ev_head + j) % sm->ev_size];
-		free(sm->ev);
-		sm->ev = n;
-		sm->ev_head = 0;
-		sm->ev_size = size;
+/* The oldest event, or NULL; the caller frees it.  One thread at a time: the engines' side. */
+static struct sm_event_node *event_pop(struct sm_array *sm)
+{
+	struct sm_event_node *n;
+
+	if (!sm->ev_out) {
+		struct sm_event_node *in = __atomic_exchange_n(&sm->ev_in, NULL, __ATOMIC_ACQUIRE);
+
+		while (in) {
+			n = in;
+			in = n->next;
+			n->next = sm->ev_out;
+			sm->ev_out = n;
+		}
 	}
-	sm->ev[(sm->ev_head + sm->ev_nr++) % sm->ev_size] = *e;
+	n = sm->ev_out;
+	if (n) {
+		sm->ev_out = n->next;
+		__atomic_sub_fetch(&sm->pending, 1, __ATOMIC_SEQ_CST);
+	}
+	return n;
+}
+
+static void events_drop(struct sm_array *sm)
+{
+	struct sm_event_node *n;
+
+	while ((n = event_pop(sm)))
+		free(n);
+}
+
+static void array_unlock(struct sm_array *sm)
+{
+	bool wake = sm->fresh;
+
+	sm->fresh = false;
+	pthread_mutex_unlock(&sm->lock);
+	if (wake && sm->wake)
+		sm->wake(sm->priv);
+}
+
+/* --- workers' sleep ------------------------------------------------------------ */
+
+static void work_wait(struct sm_array *sm, uint32_t seen)
+{
+	__atomic_add_fetch(&sm->sleepers, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &sm->work, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+	__atomic_sub_fetch(&sm->sleepers, 1, __ATOMIC_SEQ_CST);
+}
+
+/* There may be something to run.  Any context. */
+static void work_post(struct sm_array *sm)
+{
+	__atomic_add_fetch(&sm->work, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&sm->sleepers, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &sm->work, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 /* --- grids and CTAs (array lock held) --------------------------------------- */
@@ -63,6 +143,7 @@ static void grid_unlink(struct sm_array *sm, struct sm_grid *g)
 	*p = g->link;
 	if (sm->grids_tail == &g->link)
 		sm->grids_tail = p;
+	__atomic_sub_fetch(&sm->pending, 1, __ATOMIC_SEQ_CST);
 }
 
 /* Return: true if the grid is over; it is gone then. */
@@ -212,6 +293,83 @@ static void place(struct sm_array *sm)
 	}
 }
 
+/* Requests (array lock held) */
+
+static void request_launch(struct sm_array *sm, struct sm_grid *g)
+{
+	g->link = NULL;
+	*sm->grids_tail = g;
+	sm->grids_tail = &g->link;
+	/* what no SM could ever hold would wait for ever: it is an exception instead */
+	if (g->warps > SM_MAX_WARPS || g->l.shared_size > SM_MAX_SHARED ||
+	    grid_regs(&g->l) * SM_WARP * g->warps > SM_MAX_REGS) {
+		struct sm_event e = { .type = SM_EVENT_EXCEPTION, .grid = g->id, .cookie = g->l.cookie,
+				      .error = SM_ERR_ILLEGAL_INSTR_PARAM, .pc = g->l.program_va };
+
+		g->refused = true;
+		event_put(sm, &e);
+	}
+	grid_check(sm, g);
+}
+
+static void request_kill(struct sm_array *sm, uint64_t grid)
+{
+	struct sm_grid *g;
+	uint64_t left;
+
+	for (g = sm->grids; g && g->id != grid; g = g->link)
+		;
+	if (!g)
+		return;
+	__atomic_store_n(&g->killed, true, __ATOMIC_RELAXED);
+	g->total = g->next;
+	left = g->total - g->done;
+	for (int n = 0; n < sm->nr && left; n++)
+		if (!sm->cores[n].owner)
+			core_reap(sm, &sm->cores[n]);
+	if (!left)
+		grid_check(sm, g);
+}
+
+static void core_replay(struct sm_core *c)
+{
+	for (int s = 0; s < SM_MAX_WARPS; s++)
+		if (c->slot[s] && c->slot[s]->state == WARP_PARKED)
+			c->slot[s]->state = WARP_READY;
+	c->replay = false;
+}
+
+static void take_requests(struct sm_array *sm)
+{
+	struct sm_request *in, *list = NULL, *r;
+
+	if (__atomic_load_n(&sm->requests, __ATOMIC_RELAXED)) {
+		in = __atomic_exchange_n(&sm->requests, NULL, __ATOMIC_ACQUIRE);
+		while ((r = in)) {
+			in = r->next;
+			r->next = list;
+			list = r;
+		}
+	}
+	while ((r = list)) {
+		list = r->next;
+		if (r->launch)
+			request_launch(sm, r->launch);
+		else
+			request_kill(sm, r->grid);
+		free(r);
+	}
+	if (__atomic_load_n(&sm->replay, __ATOMIC_RELAXED) &&
+	    __atomic_exchange_n(&sm->replay, false, __ATOMIC_ACQUIRE))
+		for (int n = 0; n < sm->nr; n++) {
+			/* owned: by who has run without the gate; its owner does it */
+			if (sm->cores[n].owner)
+				sm->cores[n].replay = true;
+			else
+				core_replay(&sm->cores[n]);
+		}
+}
+
 static bool warp_runnable(const struct sm_warp *w)
 {
 	/* others may set the flag at any time: a hint, looked at again each turn */
@@ -230,6 +388,7 @@ static bool core_runnable(const struct sm_core *c)
 /* A core that has something to run, from @from on. */
 static struct sm_core *pick(struct sm_array *sm, int from)
 {
+	take_requests(sm);
 	place(sm);
 	for (int j = 0; j < sm->nr; j++) {
 		struct sm_core *c = &sm->cores[(from + j) % sm->nr];
@@ -249,10 +408,8 @@ static void flush_pend(struct sm_worker *k)
 
 	if (!k->nr_pend)
 		return;
-	pthread_mutex_lock(&sm->lock);
 	for (int n = 0; n < k->nr_pend; n++)
-		event_put(sm, &k->pend[n]);
-	pthread_mutex_unlock(&sm->lock);
+		event_push(sm, &k->pend[n]);
 	k->nr_pend = 0;
 	if (sm->wake)
 		sm->wake(sm->priv);
@@ -316,21 +473,36 @@ static void slice_leave(struct sm_worker *k)
 		k->sm->ops.slice_end(k->sm->priv);
 }
 
-/* After a run: give the core back, count, free what ended.  Return: true if events came. */
-static bool core_return(struct sm_worker *k, struct sm_core *c)
+static void stat_add(uint64_t *to, uint64_t n)
+{
+	__atomic_add_fetch(to, n, __ATOMIC_RELAXED);
+}
+
+/* After a run: give the core back, count, free what ended. */
+static void core_return(struct sm_worker *k, struct sm_core *c)
 {
 	struct sm_array *sm = k->sm;
-	size_t before = sm->ev_nr;
 
 	c->owner = NULL;
 	k->core = NULL;
-	sm->stats.warp_instructions += k->stats.warp_instructions;
-	sm->stats.lane_instructions += k->stats.lane_instructions;
-	sm->stats.faults += k->stats.faults;
-	sm->stats.atomics += k->stats.atomics;
+	stat_add(&sm->stats.warp_instructions, k->stats.warp_instructions);
+	stat_add(&sm->stats.lane_instructions, k->stats.lane_instructions);
+	stat_add(&sm->stats.faults, k->stats.faults);
+	stat_add(&sm->stats.atomics, k->stats.atomics);
 	memset(&k->stats, 0, sizeof(k->stats));
+	if (c->replay)
+		core_replay(c);
 	core_reap(sm, c);
-	return sm->ev_nr != before;
+}
+
+/* More cores than @mine, which the caller takes itself, can run. */
+static bool work_for_others(const struct sm_array *sm, int mine)
+{
+	int n = 0;
+
+	for (int j = 0; j < sm->nr && n <= mine; j++)
+		n += !sm->cores[j].owner && core_runnable(&sm->cores[j]);
+	return n > mine;
 }
 
 static void *worker_main(void *arg)
@@ -344,40 +516,45 @@ static void *worker_main(void *arg)
 	pthread_setschedparam(pthread_self(), SCHED_BATCH, &sp);
 	/* below the vCPUs, which run as the process was started */
 	setpriority(PRIO_PROCESS, tid, getpriority(PRIO_PROCESS, tid) + 5);
-	pthread_mutex_lock(&sm->lock);
-	while (!sm->quit) {
-		struct sm_core *c = pick(sm, from);
-		bool wake;
+	while (!__atomic_load_n(&sm->quit, __ATOMIC_SEQ_CST)) {
+		uint32_t seen = __atomic_load_n(&sm->work, __ATOMIC_SEQ_CST);
+		struct sm_core *c;
+		bool more;
 
+		pthread_mutex_lock(&sm->lock);
+		c = pick(sm, from);
+		array_unlock(sm);
 		if (!c) {
-			pthread_cond_wait(&sm->work, &sm->lock);
+			/* a quit since then has changed the word as well */
+			if (!__atomic_load_n(&sm->quit, __ATOMIC_SEQ_CST))
+				work_wait(sm, seen);
 			continue;
 		}
 		/* the gate first, then a core: pick again once inside */
-		pthread_mutex_unlock(&sm->lock);
 		slice_enter(k);
 		pthread_mutex_lock(&sm->lock);
 		c = sm->quit ? NULL : pick(sm, from);
 		if (c) {
 			core_take(k, c);
 			from = c->index + 1;
-			pthread_mutex_unlock(&sm->lock);
+			more = work_for_others(sm, 0);
+			array_unlock(sm);
+			if (more)
+				work_post(sm);
 			core_run(k, c, UINT64_MAX, host_ns() + SLICE_NS);
 			pthread_mutex_lock(&sm->lock);
-			wake = core_return(k, c);
+			core_return(k, c);
 			place(sm);
+			more = work_for_others(sm, 1);
 			pthread_cond_broadcast(&sm->idle);
-			pthread_cond_broadcast(&sm->work);
-			pthread_mutex_unlock(&sm->lock);
-			if (wake && sm->wake)
-				sm->wake(sm->priv);
 		} else {
-			pthread_mutex_unlock(&sm->lock);
+			more = false;
 		}
+		array_unlock(sm);
+		if (more)
+			work_post(sm);
 		slice_leave(k);
-		pthread_mutex_lock(&sm->lock);
 	}
-	pthread_mutex_unlock(&sm->lock);
 	return NULL;
 }
 
@@ -389,26 +566,23 @@ uint64_t sm_step(struct sm_array *sm, uint64_t instructions)
 	while (ran < instructions) {
 		uint64_t chunk = instructions - ran < 4096 ? instructions - ran : 4096;
 		struct sm_core *c;
-		bool wake;
 
 		slice_enter(k);
 		pthread_mutex_lock(&sm->lock);
 		c = pick(sm, k->index);
 		if (!c) {
-			pthread_mutex_unlock(&sm->lock);
+			array_unlock(sm);
 			slice_leave(k);
 			break;
 		}
 		core_take(k, c);
 		k->index = (c->index + 1) % sm->nr;
-		pthread_mutex_unlock(&sm->lock);
+		array_unlock(sm);
 		ran += core_run(k, c, chunk, 0);
 		pthread_mutex_lock(&sm->lock);
-		wake = core_return(k, c);
-		pthread_mutex_unlock(&sm->lock);
+		core_return(k, c);
+		array_unlock(sm);
 		slice_leave(k);
-		if (wake && sm->wake)
-			sm->wake(sm->priv);
 	}
 	return ran;
 }
@@ -430,13 +604,13 @@ int sm_new(int nr, int workers, const struct sm_ops *ops, void *priv, struct sm_
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&sm->lock, NULL);
-	pthread_cond_init(&sm->work, NULL);
 	pthread_cond_init(&sm->idle, NULL);
 	for (int n = 0; n < 64; n++)
 		pthread_mutex_init(&sm->stripe[n], NULL);
 	sm->ops = *ops;
 	sm->priv = priv;
 	sm->nr = nr;
+	sm->threaded = workers > 0;
 	sm->grids_tail = &sm->grids;
 	sm->alu = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? sm_alu_v3 : sm_alu_base;
 	for (int n = 0; n < nr; n++)
@@ -471,6 +645,7 @@ static void wait_unowned(struct sm_array *sm)
 
 static void drop_all(struct sm_array *sm)
 {
+	take_requests(sm);
 	for (struct sm_grid *g = sm->grids; g; g = g->link)
 		__atomic_store_n(&g->killed, true, __ATOMIC_RELAXED);
 	wait_unowned(sm);
@@ -481,11 +656,11 @@ static void drop_all(struct sm_array *sm)
 	while (sm->grids) {
 		struct sm_grid *g = sm->grids;
 
-		sm->grids = g->link;
+		grid_unlink(sm, g);
 		free(g);
 	}
-	sm->grids_tail = &sm->grids;
-	sm->ev_nr = 0;
+	events_drop(sm);
+	sm->fresh = false;
 }
 
 void sm_del(struct sm_array **psm)
@@ -495,68 +670,67 @@ void sm_del(struct sm_array **psm)
 	if (!sm)
 		return;
 	pthread_mutex_lock(&sm->lock);
-	sm->quit = true;
+	__atomic_store_n(&sm->quit, true, __ATOMIC_SEQ_CST);
 	drop_all(sm);
-	pthread_cond_broadcast(&sm->work);
 	pthread_mutex_unlock(&sm->lock);
+	work_post(sm);
 	for (int n = 0; n < sm->nr_workers; n++)
 		pthread_join(sm->workers[n].thread, NULL);
 	for (int n = 0; n <= sm->nr_workers; n++)
 		for (int j = 0; j < CODE_PAGES; j++)
 			free(sm->workers[n].code[j]);
-	free(sm->ev);
 	free(sm->cores);
 	free(sm->workers);
 	free(sm);
 	*psm = NULL;
 }
 
+/* A list entry for workers to take up, or, where there are none, taken up at once. */
+static void request(struct sm_array *sm, struct sm_request *r)
+{
+	r->next = __atomic_load_n(&sm->requests, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&sm->requests, &r->next, r, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+static void request_served(struct sm_array *sm)
+{
+	if (sm->threaded) {
+		work_post(sm);
+		return;
+	}
+	pthread_mutex_lock(&sm->lock);
+	take_requests(sm);
+	array_unlock(sm);
+}
+
 uint64_t sm_launch(struct sm_array *sm, const struct sm_launch *l)
 {
 	struct sm_grid *g = calloc(1, sizeof(*g));
+	struct sm_request *r = calloc(1, sizeof(*r));
 	uint64_t id, threads = (uint64_t)l->block[0] * l->block[1] * l->block[2];
-	bool done, fits;
 
-	if (!g)
+	if (!g || !r) {
+		free(g);
+		free(r);
 		return 0;
+	}
 	g->l = *l;
 	g->total = (uint64_t)l->grid[0] * l->grid[1] * l->grid[2];
 	g->warps = (threads + SM_WARP - 1) / SM_WARP;
 	if (!threads)
 		g->total = 0;
-	/* what no SM could ever hold would wait for ever: it is an exception instead */
-	fits = g->warps <= SM_MAX_WARPS && l->shared_size <= SM_MAX_SHARED &&
-	       grid_regs(l) * SM_WARP * g->warps <= SM_MAX_REGS;
-	pthread_mutex_lock(&sm->lock);
 	id = g->id = ++sm->next_id;
-	g->link = NULL;
-	*sm->grids_tail = g;
-	sm->grids_tail = &g->link;
-	if (!fits) {
-		struct sm_event e = { .type = SM_EVENT_EXCEPTION, .grid = id, .cookie = l->cookie,
-				      .error = SM_ERR_ILLEGAL_INSTR_PARAM, .pc = l->program_va };
-
-		g->refused = true;
-		event_put(sm, &e);
-	}
-	done = !fits || grid_check(sm, g);
-	if (!done)
-		place(sm);
-	pthread_cond_broadcast(&sm->work);
-	pthread_mutex_unlock(&sm->lock);
-	if (done && sm->wake)
-		sm->wake(sm->priv);
+	r->launch = g;
+	__atomic_add_fetch(&sm->pending, 1, __ATOMIC_SEQ_CST);
+	request(sm, r);
+	request_served(sm);
 	return id;
 }
 
 bool sm_idle(struct sm_array *sm)
 {
-	bool r;
-
-	pthread_mutex_lock(&sm->lock);
-	r = !sm->grids && !sm->ev_nr;
-	pthread_mutex_unlock(&sm->lock);
-	return r;
+	return !__atomic_load_n(&sm->pending, __ATOMIC_SEQ_CST);
 }
 
 bool sm_stalled(struct sm_array *sm)
@@ -569,52 +743,31 @@ bool sm_stalled(struct sm_array *sm)
 		r = !sm->cores[n].owner;
 	if (r)
 		r = !pick(sm, 0);
-	pthread_mutex_unlock(&sm->lock);
+	array_unlock(sm);
 	return r;
 }
 
 void sm_replay(struct sm_array *sm)
 {
-	pthread_mutex_lock(&sm->lock);
-	wait_unowned(sm);
-	for (int n = 0; n < sm->nr; n++)
-		for (int s = 0; s < SM_MAX_WARPS; s++) {
-			struct sm_warp *w = sm->cores[n].slot[s];
-
-			if (w && w->state == WARP_PARKED)
-				w->state = WARP_READY;
-		}
-	pthread_cond_broadcast(&sm->work);
-	pthread_mutex_unlock(&sm->lock);
+	__atomic_store_n(&sm->replay, true, __ATOMIC_RELEASE);
+	request_served(sm);
 }
 
 void sm_kill(struct sm_array *sm, uint64_t grid)
 {
-	struct sm_grid *g;
-	size_t before;
-	bool wake;
+	struct sm_request *r = calloc(1, sizeof(*r));
 
-	pthread_mutex_lock(&sm->lock);
-	before = sm->ev_nr;
-	for (g = sm->grids; g && g->id != grid; g = g->link)
-		;
-	if (g) {
-		uint64_t left;
-
-		__atomic_store_n(&g->killed, true, __ATOMIC_RELAXED);
-		g->total = g->next;
-		left = g->total - g->done;
-		for (int n = 0; n < sm->nr && left; n++)
-			if (!sm->cores[n].owner)
-				core_reap(sm, &sm->cores[n]);
-		if (!left)
-			grid_check(sm, g);
-		pthread_cond_broadcast(&sm->work);
+	if (r) {
+		r->grid = grid;
+		request(sm, r);
+		request_served(sm);
+		return;
 	}
-	wake = sm->ev_nr != before;
-	pthread_mutex_unlock(&sm->lock);
-	if (wake && sm->wake)
-		sm->wake(sm->priv);
+	pthread_mutex_lock(&sm->lock);
+	take_requests(sm);
+	request_kill(sm, grid);
+	array_unlock(sm);
+	work_post(sm);
 }
 
 void sm_reset(struct sm_array *sm)
@@ -632,15 +785,13 @@ void sm_invalidate_icache(struct sm_array *sm)
 
 int sm_poll_events(struct sm_array *sm, struct sm_event *ev, int n)
 {
+	struct sm_event_node *e;
 	int r = 0;
 
-	pthread_mutex_lock(&sm->lock);
-	while (r < n && sm->ev_nr) {
-		ev[r++] = sm->ev[sm->ev_head];
-		sm->ev_head = (sm->ev_head + 1) % sm->ev_size;
-		sm->ev_nr--;
+	while (r < n && (e = event_pop(sm))) {
+		ev[r++] = e->e;
+		free(e);
 	}
-	pthread_mutex_unlock(&sm->lock);
 	return r;
 }
 
@@ -651,7 +802,8 @@ void sm_set_wake(struct sm_array *sm, void (*wake)(void *priv))
 
 void sm_get_stats(struct sm_array *sm, struct sm_stats *out)
 {
-	pthread_mutex_lock(&sm->lock);
-	*out = sm->stats;
-	pthread_mutex_unlock(&sm->lock);
+	out->warp_instructions = __atomic_load_n(&sm->stats.warp_instructions, __ATOMIC_RELAXED);
+	out->lane_instructions = __atomic_load_n(&sm->stats.lane_instructions, __ATOMIC_RELAXED);
+	out->faults = __atomic_load_n(&sm->stats.faults, __ATOMIC_RELAXED);
+	out->atomics = __atomic_load_n(&sm->stats.atomics, __ATOMIC_RELAXED);
 }

@@ -130,6 +130,10 @@ struct sm_event {
 	uint32_t global;		/* SM_GLOBAL_TIMEOUT: a CTA stands still, @error is SM_ERR_NONE */
 };
 
+/*
+ * Callers of what follows are serialised by themselves (gpu->lock).  None but sm_reset(), sm_del() and, without workers,
+ * sm_step() and sm_stalled() waits for a worker.
+ */
 struct sm_array;
 
 /**
