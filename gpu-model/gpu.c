@@ -139,6 +139,20 @@ void gpu_unlock(struct gpu *gpu)
 
 /* --- the gate ----------------------------------------------------------------- */
 
+/* Exclusively, with gpu->lock: nothing runs that is not done. */
+static bool gate_have(struct gpu *gpu, int err)
+{
+	if (err)
+		return false;
+	gpu->deferred_runs = false;
+	return true;
+}
+
+void gpu_gate_wait(struct gpu *gpu)
+{
+	gate_have(gpu, pthread_rwlock_wrlock(&gpu->sm_gate));
+}
+
 static void gate_want(struct gpu *gpu, bool wanted)
 {
 	pthread_mutex_lock(&gpu->gate_m);
@@ -157,12 +171,12 @@ bool gpu_gate_try(struct gpu *gpu)
 {
 	/* Without workers there is nobody to wait for, and who asks gets it now. */
 	if (gpu->cfg.deterministic)
-		return !pthread_rwlock_wrlock(&gpu->sm_gate);
-	if (!pthread_rwlock_trywrlock(&gpu->sm_gate))
+		return gate_have(gpu, pthread_rwlock_wrlock(&gpu->sm_gate));
+	if (gate_have(gpu, pthread_rwlock_trywrlock(&gpu->sm_gate)))
 		return true;
 	gate_want(gpu, true);
 	/* the last slice may have ended before it saw that */
-	return !pthread_rwlock_trywrlock(&gpu->sm_gate);
+	return gate_have(gpu, pthread_rwlock_trywrlock(&gpu->sm_gate));
 }
 
 void gpu_gate_release(struct gpu *gpu, bool held)
@@ -248,6 +262,7 @@ int gpu_new(const struct gpu_config *cfg, struct gpu **out)
 	gpu->wake_ns = UINT64_MAX;
 	gpu->last_step = STEP_IDLE;
 	gpu->vram_fd = -1;
+	gpu->deferred_tail = &gpu->deferred;
 	gpu->clock_base = clock_ns();
 	fair_lock_init(&gpu->lock);
 	/* A writer waits for the slices that run, never for those that want to begin. */
@@ -329,7 +344,7 @@ void gpu_reset(struct gpu *gpu)
 	gpu_lock(gpu);
 	if (gpu->trace)
 		trace_event(gpu, "reset");
-	pthread_rwlock_wrlock(&gpu->sm_gate);
+	gpu_gate_wait(gpu);
 	if (fallocate(gpu->vram_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)gpu->vram_size))
 		memset(gpu->vram, 0, gpu->vram_size);
 	pci_power_on(gpu);
@@ -342,7 +357,42 @@ void gpu_reset(struct gpu *gpu)
 
 /* --- engines ----------------------------------------------------------------------- */
 
-enum step_result gpu_engine_step(struct gpu *gpu)
+void gpu_defer(struct gpu *gpu, struct gpu_work *w)
+{
+	w->next = NULL;
+	*gpu->deferred_tail = w;
+	gpu->deferred_tail = &w->next;
+}
+
+static struct gpu_work *deferred_take(struct gpu *gpu)
+{
+	struct gpu_work *w = gpu->deferred;
+
+	gpu->deferred = NULL;
+	gpu->deferred_tail = &gpu->deferred;
+	return w;
+}
+
+static void deferred_run(struct gpu_work *w)
+{
+	while (w) {
+		struct gpu_work *next = w->next;
+
+		w->run(w);
+		w = next;
+	}
+}
+
+void gpu_deferred_wait(struct gpu *gpu)
+{
+	/* in a step, and for who has the gate exclusively, nothing is under way */
+	if (!gpu->deferred_runs)
+		return;
+	gpu_gate_wait(gpu);
+	pthread_rwlock_unlock(&gpu->sm_gate);
+}
+
+static enum step_result engine_step(struct gpu *gpu)
 {
 	enum step_result r;
 
@@ -359,6 +409,14 @@ enum step_result gpu_engine_step(struct gpu *gpu)
 		}
 	}
 	gpu->last_step = r;
+	return r;
+}
+
+enum step_result gpu_engine_step(struct gpu *gpu)
+{
+	enum step_result r = engine_step(gpu);
+
+	deferred_run(deferred_take(gpu));
 	return r;
 }
 
@@ -440,17 +498,29 @@ static void *engine_main(void *priv)
 {
 	struct gpu *gpu = priv;
 	uint64_t poll = POLL_MIN_NS, wake;
+	struct gpu_work *work;
 	enum step_result r;
 
 	prctl(PR_SET_NAME, "gpu-engine");
 	prctl(PR_SET_TIMERSLACK, 5000);
 	while (engine_begin(gpu->thread)) {
 		fair_lock(&gpu->lock);
-		r = gpu_engine_step(gpu);
+		gpu->deferred_runs = false;
+		r = engine_step(gpu);
 		engine_end(gpu->thread);
+		work = deferred_take(gpu);
+		if (work) {
+			/* nobody has the gate exclusively, or waits for it so, without gpu->lock */
+			pthread_rwlock_rdlock(&gpu->sm_gate);
+			gpu->deferred_runs = true;
+		}
 		wake = gpu->wake_ns == UINT64_MAX ? UINT64_MAX :
 		       gpu->wake_ns > gpu->now_ns ? gpu->wake_ns - gpu->now_ns : 0;
 		fair_unlock(&gpu->lock);
+		if (work) {
+			deferred_run(work);
+			pthread_rwlock_unlock(&gpu->sm_gate);
+		}
 
 		if (r == STEP_BUSY) {
 			poll = POLL_MIN_NS;

@@ -11,9 +11,11 @@
  *
  * Locks, outer first
  *   gpu->lock     FIFO-fair mutex.  All device state but the one below.  Held for
- *                 100 microseconds at most at a time: an MMIO read waits for it.
+ *                 100 microseconds at most at a time: an MMIO read waits for it.  Nobody
+ *                 waits under it for what an SM worker holds, but resets and changes of
+ *                 the DMA map; a copy's bytes are moved without it (gpu_defer()).
  *   gpu->sm_gate  rwlock.  SM workers hold it shared for one slice (100
- *                 microseconds at most); whoever takes a translation or a host
+ *                 microseconds at most), the engine thread while it moves memory; whoever takes a translation or a host
  *                 pointer away from them (TLB invalidate, DMA unmap, watch,
  *                 reset) takes it exclusively, inside gpu->lock.  An SM worker
  *                 never takes gpu->lock with the gate held.  A worker that the host
@@ -136,6 +138,9 @@ struct gpu {
 	uint64_t wake_ns;
 	/* result of the last engine step; STEP_IDLE at start.  Under @lock */
 	int last_step;
+	/* see gpu_defer(); under @lock */
+	struct gpu_work *deferred, **deferred_tail;
+	bool deferred_runs;		/* some may: from the end of a step until the next, or until sm_gate is had exclusively */
 	struct gpu_thread *thread;	/* engine thread, private to gpu.c */
 	int vram_fd;
 	uint64_t clock_base;
@@ -203,6 +208,8 @@ bool gpu_idle(struct gpu *gpu);
  * Context: gpu->lock held.
  */
 bool gpu_gate_try(struct gpu *gpu);
+/* Take sm_gate exclusively, and wait for what runs: resets and changes of the DMA map.  Context: gpu->lock held. */
+void gpu_gate_wait(struct gpu *gpu);
 /* Let go of the gate, or of the wish for it.  @held: gpu_gate_try() succeeded. */
 void gpu_gate_release(struct gpu *gpu, bool held);
 /* A worker's slice: the gate, shared. */
@@ -215,6 +222,22 @@ enum step_result {
 	STEP_POLL,	/* waits for memory or time: try again in a while (50 us to 1 ms) */
 	STEP_BUSY,	/* did work, has more */
 };
+
+/* The part of a step that moves memory and looks at nothing of the device. */
+struct gpu_work {
+	struct gpu_work *next;
+	void (*run)(struct gpu_work *w);
+};
+
+/**
+ * gpu_defer() - have the engine thread run @w after this step, with gpu->lock released.
+ * It holds sm_gate shared meanwhile: host pointers stay good, and an invalidate that the memory's translation falls
+ * under does not complete.  No step begins before the end.  To take memory away by other means, gpu_deferred_wait().
+ * Context: gpu->lock held, in a step.
+ */
+void gpu_defer(struct gpu *gpu, struct gpu_work *w);
+/* Wait for what runs.  Context: gpu->lock held; sm_gate exclusively or not at all. */
+void gpu_deferred_wait(struct gpu *gpu);
 
 /**
  * gpu_engine_step() - run one bounded step of every engine that has work.

@@ -6,7 +6,10 @@
  * in struct channel (they travel with RAMFC); a launch copies what it needs.
  * An engine takes no further method while it copies, so launches complete in
  * order whether they are called pipelined or not.  A step moves 128 KiB at
- * most, to keep gpu->lock short.
+ * most, to keep gpu->lock short, and long ones without it: translated, looked at
+ * and counted with the lock, moved after the step (gpu_defer()), and the launch
+ * ends in a step after that.  The host may stop the thread that moves them, and
+ * MMIO goes on.
  *
  * A virtual address that does not translate is fatal to the channel: Pascal
  * replays faults of TEX and GCC only.
@@ -94,6 +97,7 @@ enum {
 
 #define CE_CHUNK (128u << 10)
 #define CE_BOUNCE 4096u
+#define CE_DEFER (32u << 10)	/* what is shorter takes less time than letting go of the lock and taking it again */
 #define CE_STREAM_BYTES (1u << 20)
 #define CE_PIECES (CE_CHUNK / 4096 + 1)
 
@@ -108,6 +112,21 @@ struct ce_side {
 struct ce_run {
 	struct mmu_xlat x[CE_PIECES];
 	unsigned int n, i;	/* pieces, and the current one */
+};
+
+#define CE_MOVES 320
+
+/* Pieces of a step that are yet to be moved. */
+struct ce_batch {
+	struct gpu_work work;
+	bool stream;
+	unsigned int n;
+	size_t bytes;
+	struct ce_piece {
+		uint8_t *d;
+		const uint8_t *s;
+		size_t len;
+	} piece[CE_MOVES];
 };
 
 struct ce_job {
@@ -127,6 +146,12 @@ struct ce_job {
 	bool stream;		/* long enough to go past the caches */
 	uint32_t sem_payload;
 	uint64_t sem_va;
+};
+
+/* e->priv */
+struct ce_state {
+	struct ce_job job;	/* first: what the rest of the file takes e->priv for */
+	struct ce_batch batch;
 };
 
 static void ce_intr_update(struct gpu *gpu, const struct engine *e)
@@ -439,15 +464,40 @@ static void ce_stream(uint8_t *d, const uint8_t *s, size_t len)
 }
 #endif
 
-static void ce_move(const struct ce_job *j, uint8_t *d, const uint8_t *s, size_t len)
+static void ce_move(bool stream, uint8_t *d, const uint8_t *s, size_t len)
 {
 #ifdef __SSE2__
-	if (j->stream && len >= 512 && (d + len <= s || s + len <= d)) {
+	if (stream && len >= 512 && (d + len <= s || s + len <= d)) {
 		ce_stream(d, s, len);
 		return;
 	}
 #endif
 	memmove(d, s, len);
+}
+
+static void ce_batch_run(struct ce_batch *b)
+{
+	for (unsigned int i = 0; i < b->n; i++)
+		ce_move(b->stream, b->piece[i].d, b->piece[i].s, b->piece[i].len);
+	b->n = 0;
+	b->bytes = 0;
+#ifdef __SSE2__
+	if (b->stream)
+		_mm_sfence();	/* before anybody is told */
+#endif
+}
+
+static void ce_work(struct gpu_work *w)
+{
+	ce_batch_run((struct ce_batch *)((char *)w - offsetof(struct ce_batch, work)));
+}
+
+static void ce_batch_add(struct ce_batch *b, uint8_t *d, const uint8_t *s, size_t len)
+{
+	if (b->n == CE_MOVES)
+		ce_batch_run(b);
+	b->piece[b->n++] = (struct ce_piece){ d, s, len };
+	b->bytes += len;
 }
 
 /*
@@ -499,6 +549,7 @@ static void ce_run_advance(struct ce_run *r, size_t len)
 static size_t ce_copy_piece(struct gpu *gpu, struct engine *e, struct ce_job *j, size_t len, struct ce_run *sr,
 			    struct ce_run *dr, struct ce_tally *tally)
 {
+	struct ce_batch *b = &((struct ce_state *)e->priv)->batch;
 	struct mmu_xlat sx, dx;
 	uint8_t bounce[CE_BOUNCE];
 	enum mmu_fault_type t;
@@ -532,8 +583,10 @@ static size_t ce_copy_piece(struct gpu *gpu, struct engine *e, struct ce_job *j,
 		}
 	}
 	if (dp) {
-		ce_move(j, dp, sp, len);
+		ce_batch_add(b, dp, sp, len);
 	} else {
+		/* in order: what comes before may be what is read */
+		ce_batch_run(b);
 		if (len > CE_BOUNCE)
 			len = CE_BOUNCE;
 		if (sx.sparse)
@@ -722,6 +775,7 @@ static bool ce_semaphore(struct gpu *gpu, struct engine *e, const struct ce_job 
 static enum step_result ce_step(struct gpu *gpu, struct engine *e)
 {
 	struct ce_job *j = e->priv;
+	struct ce_batch *b;
 	struct ce_tally tally = { 0 };
 	struct inject_arm arm;
 	bool go_on;
@@ -730,14 +784,19 @@ static enum step_result ce_step(struct gpu *gpu, struct engine *e)
 		return STEP_IDLE;
 	if (inject_armed(gpu, INJECT_engine_hang, &arm) && arm.arg == e->id)
 		return STEP_POLL;
+	b = &((struct ce_state *)e->priv)->batch;
+	b->stream = j->stream;
 	go_on = ce_chunk(gpu, e, j, &tally);
 	ce_tally_post(gpu, &tally);
+	/* steps of a trace are what they are: there, and where it takes no time, at once */
+	if (go_on && b->bytes >= CE_DEFER && !gpu->cfg.deterministic) {
+		b->work.run = ce_work;
+		gpu_defer(gpu, &b->work);
+		return STEP_BUSY;
+	}
+	ce_batch_run(b);
 	if (!go_on)
 		return STEP_IDLE;
-#ifdef __SSE2__
-	if (j->stream)
-		_mm_sfence();	/* before anybody is told: the semaphore, or the lock's release */
-#endif
 	if (j->copy)
 		return STEP_BUSY;
 	if (j->timed && gpu_now(gpu) < j->done_at) {
@@ -761,7 +820,7 @@ static enum step_result ce_step(struct gpu *gpu, struct engine *e)
 static bool ce_load(struct gpu *gpu, struct engine *e, struct channel *ch)
 {
 	if (!e->priv)
-		e->priv = calloc(1, sizeof(struct ce_job));
+		e->priv = calloc(1, sizeof(struct ce_state));
 	return e->priv != NULL;
 }
 
@@ -781,6 +840,8 @@ static void ce_reset(struct gpu *gpu, struct engine *e)
 {
 	struct ce_job *j = e->priv;
 
+	/* memory that is still being moved may be let go next */
+	gpu_deferred_wait(gpu);
 	if (j)
 		j->active = false;
 	hw_set(gpu, CE_REG_INTR + e->inst * CE_REG_STRIDE, 0);

@@ -628,7 +628,7 @@ static bool complete_head(struct gpu *gpu, bool wait)
 	struct mmu_request r = mmu->queue[mmu->head];
 
 	if (wait)
-		pthread_rwlock_wrlock(&gpu->sm_gate);
+		gpu_gate_wait(gpu);
 	else if (!gpu_gate_try(gpu))
 		return false;
 	mmu->head = (mmu->head + 1) % MMU_QUEUE;

@@ -108,11 +108,9 @@ static const char *watch(struct gpu *gpu, json_t *req, bool on)
 		return "aperture is \"vram\" or \"sys\"";
 	if (!json_object_get(req, "addr") || !get_u64(req, "addr", &addr) || !get_u64(req, "len", &len) || !len)
 		return "addr and len are numbers of bytes";
-	pthread_rwlock_wrlock(&gpu->sm_gate);
 	ret = san_watch(gpu, ap, addr, len, on);
 	/* Nobody keeps a host pointer that would go past the watch. */
 	mmu_dma_changed(gpu);
-	pthread_rwlock_unlock(&gpu->sm_gate);
 	return ret == -ENOMEM ? "out of memory" : ret ? "the range wraps" : NULL;
 }
 
@@ -236,23 +234,24 @@ static const char *cmd_quit(struct gpu *gpu, json_t *req, json_t *rep)
 static const struct command {
 	const char *name;
 	bool event;	/* changes the device: a host event, recorded in a trace */
+	bool gate;	/* an event that takes host pointers away: with sm_gate exclusively */
 	const char *(*run)(struct gpu *gpu, json_t *req, json_t *rep);	/* NULL, or what is wrong */
 } commands[] = {
-	{ "ledger", false, cmd_ledger },
-	{ "ledger_reset", true, cmd_ledger_reset },
-	{ "sanitizer", false, cmd_sanitizer },
-	{ "sanitizer_reset", true, cmd_sanitizer_reset },
-	{ "watch", true, cmd_watch },
-	{ "unwatch", true, cmd_unwatch },
-	{ "inject", true, cmd_inject },
-	{ "disarm", true, cmd_disarm },
-	{ "injected", false, cmd_injected },
-	{ "go_dark", true, cmd_go_dark },
-	{ "unloaded", true, cmd_unloaded },
-	{ "wait_idle", false, cmd_wait_idle },
-	{ "state", false, cmd_state },
-	{ "info", false, cmd_info },
-	{ "quit", false, cmd_quit },
+	{ "ledger", false, false, cmd_ledger },
+	{ "ledger_reset", true, false, cmd_ledger_reset },
+	{ "sanitizer", false, false, cmd_sanitizer },
+	{ "sanitizer_reset", true, false, cmd_sanitizer_reset },
+	{ "watch", true, true, cmd_watch },
+	{ "unwatch", true, true, cmd_unwatch },
+	{ "inject", true, false, cmd_inject },
+	{ "disarm", true, false, cmd_disarm },
+	{ "injected", false, false, cmd_injected },
+	{ "go_dark", true, false, cmd_go_dark },
+	{ "unloaded", true, false, cmd_unloaded },
+	{ "wait_idle", false, false, cmd_wait_idle },
+	{ "state", false, false, cmd_state },
+	{ "info", false, false, cmd_info },
+	{ "quit", false, false, cmd_quit },
 };
 
 static const struct command *find_command(json_t *req)
@@ -271,6 +270,12 @@ static const char *run(struct gpu *gpu, const struct command *c, json_t *req, js
 
 	if (c->event) {
 		gpu_lock(gpu);
+		/* MMIO does not wait for a slice because this does */
+		while (c->gate && !gpu_gate_try(gpu)) {
+			gpu_unlock(gpu);
+			nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+			gpu_lock(gpu);
+		}
 		if (gpu->trace) {
 			char *text = json_dumps(req, JSON_COMPACT);
 
@@ -281,6 +286,8 @@ static const char *run(struct gpu *gpu, const struct command *c, json_t *req, js
 		fair_lock(&gpu->lock);
 	}
 	err = c->run(gpu, req, rep);
+	if (c->gate)
+		gpu_gate_release(gpu, true);
 	fair_unlock(&gpu->lock);
 	return err;
 }

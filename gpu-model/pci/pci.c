@@ -212,7 +212,7 @@ static enum pci_config_event config_write(struct gpu *gpu, unsigned int off, con
 
 	/* Nobody keeps a pointer to memory that is out of reach now. */
 	if (before != pci_bus_master(gpu)) {
-		pthread_rwlock_wrlock(&gpu->sm_gate);
+		gpu_gate_wait(gpu);
 		mmu_dma_changed(gpu);
 		pthread_rwlock_unlock(&gpu->sm_gate);
 	}
@@ -256,7 +256,7 @@ int pci_host_dma_map(struct gpu *gpu, uint64_t iova, uint64_t size, int fd, uint
 	int ret;
 
 	gpu_lock(gpu);
-	pthread_rwlock_wrlock(&gpu->sm_gate);
+	gpu_gate_wait(gpu);
 	if (gpu->trace)
 		trace_event(gpu, "dma_map %llx %llx %d %d %d", (unsigned long long)iova,
 			    (unsigned long long)size, fd >= 0 || fd == DMA_FD_TRACE, r, w);
@@ -275,7 +275,7 @@ int pci_host_dma_unmap(struct gpu *gpu, uint64_t iova, uint64_t size)
 	int ret;
 
 	gpu_lock(gpu);
-	pthread_rwlock_wrlock(&gpu->sm_gate);
+	gpu_gate_wait(gpu);
 	if (gpu->trace)
 		trace_event(gpu, "dma_unmap %llx %llx", (unsigned long long)iova, (unsigned long long)size);
 	live = dma_live(gpu->dma);
@@ -291,7 +291,7 @@ int pci_host_dma_unmap(struct gpu *gpu, uint64_t iova, uint64_t size)
 void pci_host_dma_unmap_all(struct gpu *gpu)
 {
 	gpu_lock(gpu);
-	pthread_rwlock_wrlock(&gpu->sm_gate);
+	gpu_gate_wait(gpu);
 	if (gpu->trace)
 		trace_event(gpu, "dma_unmap_all");
 	LEDGER_ADD(gpu, dma_unmap, dma_live(gpu->dma));

@@ -51,8 +51,8 @@ static H_UNUSED void live_new(struct live *l, void (*tweak)(struct gpu_config *c
 	l->fd[0] = l->fd[1] = -1;
 }
 
-/* A copy that never ends: lines of 128 KiB by 4 KiB pages, all onto the same place. */
-static H_UNUSED void live_copy(struct live *l)
+/* A copy that never ends: lines of 128 KiB by 4 KiB pages, all onto the same place.  Return: where in VRAM. */
+static H_UNUSED uint64_t live_copy(struct live *l)
 {
 	uint64_t src = h_alloc(&l->h, L_LINE), dst = h_alloc(&l->h, L_LINE);
 	struct chan *k = &l->ce;
@@ -73,6 +73,7 @@ static H_UNUSED void live_copy(struct live *l)
 	p(k, 0xffffffff);
 	p_1(k, 4, 0x300, 0x386);
 	p_kick(k);
+	return dst;
 }
 
 /* A grid that never ends, on all SMs. */

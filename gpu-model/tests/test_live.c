@@ -7,10 +7,13 @@
 #include <dirent.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "live_harness.h"
+#include "sm/core.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SLOW 1
@@ -113,6 +116,16 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static uint64_t steps(void)
+{
+	uint64_t n;
+
+	gpu_lock(l.h.gpu);
+	n = l.h.gpu->step;
+	gpu_unlock(l.h.gpu);
+	return n;
+}
+
 /* Reads come through while a grid and a copy that never end run, and these go on as well. */
 static void reads_while_busy(void **state)
 {
@@ -159,6 +172,108 @@ static void reads_while_busy(void **state)
 	assert_int_equal(live_rd(&l, 0x002634) & BIT(20), 0);
 	assert_int_equal(h_findings(&l.h), 0);
 	live_del(&l);
+}
+
+/*
+ * What follows stops a thread where the host may stop it, for as long as the test likes: an access has to be answered
+ * meanwhile, however long that is.
+ */
+
+/* Answers that must not wait for the thread that is stopped; an answer that does not come fails the test. */
+static void reads_go_on(void)
+{
+	struct timeval limit = { .tv_sec = 30 };
+
+	assert_int_equal(setsockopt(l.fd[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+	for (unsigned int i = 0; i < 500; i++)
+		assert_int_equal(live_rd(&l, 0), 0x134000a1);
+}
+
+/* A worker of the shader cores that has their lock. */
+static void reads_beside_a_stopped_worker(void **state)
+{
+	struct code k;
+	uint64_t before;
+
+	live_new(&l, live_config);
+	live_copy(&l);
+	objects(&l.gr);
+	store_kernel(&k, C_DATA + 0x40, 1);
+	live_start(&l);
+	while (!copied())
+		usleep(1000);
+	pthread_mutex_lock(&l.h.gpu->sm->lock);
+	before = steps();
+	reads_go_on();
+	/* a grid is launched, the engines go on, and it is not idle */
+	grid(&l.gr, &k);
+	gpu_lock(l.h.gpu);
+	p_kick(&l.gr);
+	gpu_unlock(l.h.gpu);
+	while (!h_count(&l.h, LEDGER_grid) || steps() < before + 100)
+		reads_go_on();
+	gpu_lock(l.h.gpu);
+	assert_false(gpu_idle(l.h.gpu));
+	gpu_unlock(l.h.gpu);
+	assert_int_equal(h_count(&l.h, LEDGER_cta), 0);
+	pthread_mutex_unlock(&l.h.gpu->sm->lock);
+	while (!h_count(&l.h, LEDGER_cta))
+		reads_go_on();
+	live_reset(&l);
+	live_del(&l);
+}
+
+static uint8_t *stop_page;
+static bool stopped_there, go_on;
+
+/* The first access to the page stops here. */
+static void stop_handler(int sig, siginfo_t *info, void *context)
+{
+	if ((uint8_t *)info->si_addr < stop_page || (uint8_t *)info->si_addr >= stop_page + 4096)
+		abort();
+	__atomic_store_n(&stopped_there, true, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&go_on, __ATOMIC_SEQ_CST))
+		usleep(1000);
+	mprotect(stop_page, 4096, PROT_READ | PROT_WRITE);
+}
+
+/* The engine thread in the middle of a copy. */
+static void reads_beside_a_stopped_copy(void **state)
+{
+	struct sigaction sa = { .sa_sigaction = stop_handler, .sa_flags = SA_SIGINFO }, old;
+	uint64_t dst = 0, before, bytes;
+
+	live_new(&l, live_config);
+	dst = live_copy(&l);
+	stop_page = l.h.gpu->vram + dst + L_LINE / 2;
+	stopped_there = go_on = false;
+	sigemptyset(&sa.sa_mask);
+	assert_int_equal(sigaction(SIGSEGV, &sa, &old), 0);
+	live_start(&l);
+	while (!copied())
+		usleep(1000);
+	assert_int_equal(mprotect(stop_page, 4096, PROT_NONE), 0);
+	while (!__atomic_load_n(&stopped_there, __ATOMIC_SEQ_CST))
+		usleep(1000);
+	before = steps();
+	bytes = copied();
+	reads_go_on();
+	/* its translations are in use: an invalidate is taken, and not done */
+	live_wr(&l, 0x100cb8, 0);
+	live_wr(&l, 0x100cbc, 0x80000001);
+	reads_go_on();
+	assert_int_equal(live_rd(&l, 0x100c80) & BIT(15), 0);
+	assert_int_equal(steps(), before);
+	assert_int_equal(copied(), bytes);
+	__atomic_store_n(&go_on, true, __ATOMIC_SEQ_CST);
+	while (!(live_rd(&l, 0x100c80) & BIT(15)))
+		;
+	while (copied() == bytes)
+		usleep(1000);
+	live_reset(&l);
+	assert_int_equal(h_findings(&l.h), 0);
+	live_del(&l);
+	assert_int_equal(sigaction(SIGSEGV, &old, NULL), 0);
 }
 
 /* Messages from several sides at once: what ThreadSanitizer looks at. */
@@ -257,15 +372,6 @@ static void everything_at_once(void **state)
 
 /* --- nothing to do -------------------------------------------------------------- */
 
-static uint64_t steps(void)
-{
-	uint64_t n;
-
-	gpu_lock(l.h.gpu);
-	n = l.h.gpu->step;
-	gpu_unlock(l.h.gpu);
-	return n;
-}
 
 static void idle_costs_nothing(void **state)
 {
@@ -352,8 +458,12 @@ static void workers_are_below(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(steps_are_bounded),  cmocka_unit_test(reads_while_busy),
-		cmocka_unit_test(everything_at_once), cmocka_unit_test(idle_costs_nothing),
+		cmocka_unit_test(steps_are_bounded),
+		cmocka_unit_test(reads_while_busy),
+		cmocka_unit_test(reads_beside_a_stopped_worker),
+		cmocka_unit_test(reads_beside_a_stopped_copy),
+		cmocka_unit_test(everything_at_once),
+		cmocka_unit_test(idle_costs_nothing),
 		cmocka_unit_test(workers_are_below),
 	};
 
