@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "chan_harness.h"
 #include "pci/pci.h"
@@ -26,6 +27,7 @@ struct live {
 	struct vfu *vfu;
 	int fd[2];		/* the client's end and the model's */
 	pthread_t server;
+	pid_t server_tid;	/* atomic */
 	bool started;
 };
 
@@ -91,6 +93,7 @@ static H_UNUSED void *live_server(void *priv)
 {
 	struct live *l = priv;
 
+	__atomic_store_n(&l->server_tid, gettid(), __ATOMIC_RELAXED);
 	vfu_serve_fd(l->vfu, l->fd[1]);
 	return NULL;
 }
