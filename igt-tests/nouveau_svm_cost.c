@@ -678,6 +678,31 @@ static void test_atomics(struct svm *svm)
 }
 
 /**
+ * SUBTEST: exclusive-512
+ * Description: an atomic on each page of a block that is pinned in RAM: a leaf each, besides those of the block
+ */
+static void test_exclusive(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	const uint32_t n = PAGES_OF(SZ_2M);
+	const struct nv_args args = { .dst = (uintptr_t)p, .value = 1 };
+	int pin = svm_pin(p, SZ_2M);
+	uint32_t i;
+
+	svm_migrate_on_fault(true);
+	svm_cpu_write_pages(p, n, 0xb00);
+	svm_ledger_start();
+	igt_assert_eq(nv_run(&svm->chan, &svm->add_page, n / NV_THREADS, NV_THREADS, &args, sizeof(args)), 0);
+	stop("exclusive-512", 1);
+	for (i = 0; i < n; i++)
+		igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K), 0xb01 + i);
+	close(pin);
+	svm_free(p, SZ_2M);
+	/* In place, split into small ones, and one by one. */
+	igt_assert_lte_u64(leaves(), 3 * n);
+}
+
+/**
  * SUBTEST: three-times-vram
  * Description: the GPU reads three times its VRAM in order: bytes to VRAM at most 1.1 times what was touched
  */
@@ -765,6 +790,9 @@ int igt_main()
 		igt_describe("mprotect costs one invalidate");
 		igt_subtest("mprotect-64m")
 			test_unmap(&svm, true);
+		igt_describe("Atomics on memory that cannot move");
+		igt_subtest("exclusive-512")
+			test_exclusive(&svm);
 		igt_describe("Atomics in VRAM");
 		igt_subtest("million-atomics")
 			test_atomics(&svm);

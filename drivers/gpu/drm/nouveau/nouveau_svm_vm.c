@@ -377,6 +377,16 @@ nouveau_svm_range_write(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ran
 	return ret;
 }
 
+static int
+nouveau_svm_range_write_page(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+			     unsigned long page)
+{
+	u64 addr = drm_gpusvm_range_start(&range->base) + (page << PAGE_SHIFT);
+
+	return nvif_vmm_raw_pfnmap(&vm->vmm->vmm, addr, PAGE_SIZE, PAGE_SHIFT,
+				   &vm->pfns[page], false);
+}
+
 /*
  * Make a range present for the GPU. @page is a page that was made exclusive for
  * the GPU right now, or -1.
@@ -415,7 +425,11 @@ nouveau_svm_range_bind(struct nouveau_svm_vm *vm, struct nouveau_svm_range *rang
 	if (range->live && (range->live != leaves || range->big != big))
 		nouveau_svm_range_clear(vm, range);
 
-	ret = nouveau_svm_range_write(vm, range, leaves, big);
+	/* One page becomes exclusive, and the others stay as they are? */
+	if (page >= 0 && range->live == NOUVEAU_SVM_LEAF_4K && range->ro == ro)
+		ret = nouveau_svm_range_write_page(vm, range, page);
+	else
+		ret = nouveau_svm_range_write(vm, range, leaves, big);
 	/* Pairs with READ_ONCE() in nouveau_svm_range_show(). */
 	WRITE_ONCE(range->live, leaves);
 	range->big = big;
@@ -605,6 +619,22 @@ nouveau_svm_range_present(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 	}
 	drm_gpusvm_notifier_unlock(&vm->gpusvm);
 	return ok;
+}
+
+/*
+ * Does the GPU have pages of a range for itself? An attempt to move it would end
+ * that for all of them, and atomics of many threads on it would hardly get on.
+ */
+static bool
+nouveau_svm_range_has_exclusive(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	bool has;
+
+	drm_gpusvm_notifier_lock(&vm->gpusvm);
+	has = range->exclusive &&
+	      !bitmap_empty(range->exclusive, nouveau_svm_range_pages(range));
+	drm_gpusvm_notifier_unlock(&vm->gpusvm);
+	return has;
 }
 
 /* Pages of a range that are in VRAM now. */
@@ -872,8 +902,9 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 				return ret;
 		} else if (where != NOUVEAU_SVM_ASIS && !try && vm->dpagemap &&
 			   base->flags.migrate_devmem &&
-			   (where == NOUVEAU_SVM_VRAM_EVICT || atomic ||
-			    drm_gpusvm_range_size(base) >= SZ_64K)) {
+			   (where == NOUVEAU_SVM_VRAM_EVICT ||
+			    ((atomic || drm_gpusvm_range_size(base) >= SZ_64K) &&
+			     !nouveau_svm_range_has_exclusive(vm, range)))) {
 			nouveau_svm_range_migrate(vm, range,
 						  where == NOUVEAU_SVM_VRAM_EVICT);
 		}
