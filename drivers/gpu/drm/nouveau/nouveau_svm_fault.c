@@ -9,9 +9,9 @@
  *
  * One work item of a device takes entries from the ring and puts each into the
  * queue of the address space that it belongs to, unless its page waits there
- * already. One work item of each address space takes what is in its queue as one
- * batch, resolves it, and sends one replay. So a slow fault of one address space
- * does not hold another's.
+ * already. When all that the ring had are there, one work item of each address
+ * space takes what is in its queue as one batch, resolves it, and sends one replay.
+ * So a slow fault of one address space does not hold another's.
  *
  * A replay is for all: accesses of others that are not resolved yet fault again,
  * and are found in the queue, or found resolved when their turn comes. That is
@@ -353,9 +353,9 @@ nouveau_svm_fault_service(struct work_struct *work)
 
 /* Put a fault into a queue, unless the page waits there. */
 static void
-nouveau_svm_fault_queue(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fault)
+nouveau_svm_fault_queue(struct nouveau_svm_dev *svm, struct nouveau_svm_vm *vm,
+			const struct nouveau_svm_fault *fault)
 {
-	struct nouveau_svm_dev *svm = vm->svm;
 	unsigned int i;
 
 	spin_lock(&vm->queue.lock);
@@ -375,9 +375,29 @@ nouveau_svm_fault_queue(struct nouveau_svm_vm *vm, const struct nouveau_svm_faul
 	/* If it is full, a replay will follow and bring this one back. */
 	if (i < NOUVEAU_SVM_QUEUE_MAX)
 		vm->queue.fault[vm->queue.nr++] = *fault;
-	queue_work(svm->wq, &vm->work);
 unlock:
 	spin_unlock(&vm->queue.lock);
+}
+
+/*
+ * Have the faults served that were taken from the ring, now that all are there: a
+ * service that began with the first would replay, and drop the others. Takes the
+ * references of the list.
+ */
+static void
+nouveau_svm_fault_serve(struct nouveau_svm_dev *svm, struct list_head *drained)
+{
+	struct nouveau_svm_vm *vm, *next;
+
+	lockdep_assert_held(&svm->fault.lock);
+	list_for_each_entry_safe(vm, next, drained, drained) {
+		list_del_init(&vm->drained);
+		spin_lock(&vm->queue.lock);
+		if (!vm->queue.closed)
+			queue_work(svm->wq, &vm->work);
+		spin_unlock(&vm->queue.lock);
+		nouveau_svm_vm_put(vm);
+	}
 }
 
 static void
@@ -387,6 +407,7 @@ nouveau_svm_fault_drain(struct work_struct *work)
 		container_of(to_delayed_work(work), struct nouveau_svm_dev, fault.work);
 	bool late = false, overflow;
 	unsigned int nr = 0;
+	LIST_HEAD(drained);
 	u32 get, put;
 
 	mutex_lock(&svm->fault.lock);
@@ -408,8 +429,11 @@ nouveau_svm_fault_drain(struct work_struct *work)
 
 		vm = nouveau_svm_inst_lookup(svm, fault.inst);
 		if (vm) {
-			nouveau_svm_fault_queue(vm, &fault);
-			nouveau_svm_vm_put(vm);
+			nouveau_svm_fault_queue(svm, vm, &fault);
+			if (list_empty(&vm->drained))
+				list_add_tail(&vm->drained, &drained);
+			else
+				nouveau_svm_vm_put(vm);
 		} else {
 			nouveau_svm_cancel(svm, &fault, -ENOENT);
 		}
@@ -424,6 +448,7 @@ next:
 		nouveau_svm_count(svm, NOUVEAU_SVM_STAT_FAULT, nr);
 	if (nr || overflow)
 		nouveau_svm_fault_advance(svm, get, overflow);
+	nouveau_svm_fault_serve(svm, &drained);
 	if (overflow)
 		nouveau_svm_replay(svm);
 

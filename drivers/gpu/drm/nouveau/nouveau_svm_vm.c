@@ -1117,6 +1117,7 @@ nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
 	INIT_LIST_HEAD(&vm->gc_list);
 	INIT_WORK(&vm->gc_work, nouveau_svm_vm_gc_work);
 	spin_lock_init(&vm->queue.lock);
+	INIT_LIST_HEAD(&vm->drained);
 	INIT_WORK(&vm->work, svm->fault.service);
 
 	dpagemap = nouveau_svm_dmem_get(svm);

@@ -123,6 +123,8 @@ struct nouveau_svm_vm {
 		/** @queue.fault: the faults, one for each page */
 		struct nouveau_svm_fault fault[NOUVEAU_SVM_QUEUE_MAX];
 	} queue;
+	/** @drained: among those that got faults right now, under fault.lock of the device */
+	struct list_head drained;
 	/** @batch: faults in service, belongs to @work */
 	struct nouveau_svm_fault batch[NOUVEAU_SVM_QUEUE_MAX];
 	/** @work: serves faults */
