@@ -686,6 +686,42 @@ nouveau_svm_range_bounces(struct nouveau_svm_range *range)
 }
 
 /*
+ * Get pages of a range that are neither in RAM nor in this device's VRAM, but
+ * swapped out or in another's: those do not move here directly. Returns whether
+ * there were any, and now are in RAM.
+ */
+static bool
+nouveau_svm_range_fetch(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	unsigned long npages = nouveau_svm_range_pages(range), i;
+	struct hmm_range hmm = {
+		.notifier = &range->base.notifier->notifier,
+		.start = drm_gpusvm_range_start(&range->base),
+		.end = drm_gpusvm_range_end(&range->base),
+		.hmm_pfns = (unsigned long *)vm->pfns,
+		.dev_private_owner = vm->dpagemap->pagemap->owner,
+	};
+	bool absent = false;
+	int ret;
+
+	lockdep_assert_held(&vm->lock);
+	if (!mmget_not_zero(vm->gpusvm.mm))
+		return false;
+
+	ret = hmm_range_fault_unlocked_timeout(&hmm,
+					       msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT));
+	for (i = 0; i < npages && !ret && !absent; i++)
+		absent = !(hmm.hmm_pfns[i] & HMM_PFN_VALID);
+	if (absent) {
+		hmm.default_flags = HMM_PFN_REQ_FAULT;
+		ret = hmm_range_fault_unlocked_timeout(&hmm,
+						       msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT));
+	}
+	mmput(vm->gpusvm.mm);
+	return absent && !ret;
+}
+
+/*
  * Move a range to VRAM as far as that is possible. One page that cannot move
  * keeps a block where it is, so a large range is tried again in small pieces.
  */
@@ -705,6 +741,8 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 		return;
 
 	ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end, evict);
+	if (ret == -EBUSY && evict && nouveau_svm_range_fetch(vm, range))
+		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end, evict);
 	if (ret == -EBUSY && end - start == SZ_2M) {
 		for (; start < end && ret != -ENOSPC && ret != -ENODEV; start += SZ_64K)
 			ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start,
