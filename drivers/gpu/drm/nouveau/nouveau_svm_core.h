@@ -70,10 +70,8 @@ struct nouveau_svm_fault {
 	u64 inst;
 	/** @addr: GPU virtual address, of the page */
 	u64 addr;
-	/** @time: GPU time in ns */
+	/** @time: GPU time in ns, if it is traced */
 	u64 time;
-	/** @engine: number of the engine for the MMU */
-	u32 engine;
 	/** @access: NOUVEAU_SVM_ACCESS_* */
 	u8 access;
 	/** @reason: the MMU's fault type */

@@ -59,7 +59,6 @@
 #define NOUVEAU_SVM_ENTRY_ADDR_HI	0x0c
 #define NOUVEAU_SVM_ENTRY_TIME_LO	0x10
 #define NOUVEAU_SVM_ENTRY_TIME_HI	0x14
-#define NOUVEAU_SVM_ENTRY_ENGINE	0x18
 #define NOUVEAU_SVM_ENTRY_INFO		0x1c
 #define   NOUVEAU_SVM_INFO_VALID	BIT(31)
 #define   NOUVEAU_SVM_INFO_GPC		GENMASK(28, 24)
@@ -167,9 +166,10 @@ nouveau_svm_fault_read(struct nouveau_svm_dev *svm, u32 index,
 	fault->addr = (nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_ADDR_LO) |
 		       (u64)nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_ADDR_HI) << 32) &
 		      PAGE_MASK;
-	fault->time = nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_TIME_LO) |
+	/* Each word is a read across the bus: what nobody looks at is left out. */
+	fault->time = !trace_nouveau_svm_fault_enabled() ? 0 :
+		      nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_TIME_LO) |
 		      (u64)nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_TIME_HI) << 32;
-	fault->engine = nvif_rd32(object, entry + NOUVEAU_SVM_ENTRY_ENGINE);
 	fault->gpc = FIELD_GET(NOUVEAU_SVM_INFO_GPC, info);
 	fault->hub = FIELD_GET(NOUVEAU_SVM_INFO_HUB, info);
 	fault->access = FIELD_GET(NOUVEAU_SVM_INFO_ACCESS, info);
