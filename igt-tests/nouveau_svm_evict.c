@@ -29,17 +29,28 @@ static uint32_t pages_of(size_t len)
 }
 
 /* One warp reads the first word of each page in order; the sum tells whether all were right. */
-static void walk(struct svm *svm, const char *p, uint32_t n, uint32_t first)
+static void walk_sum(struct svm *svm, const char *p, uint32_t n, uint32_t sum)
 {
 	const struct nv_args args = { .dst = svm->out.va, .src = (uintptr_t)p, .count = n };
 	volatile uint32_t *out = svm->out.map;
+
+	nv_use(&svm->chan, &svm->out);
+	igt_assert_eq(nv_run(&svm->chan, &svm->walk_page, 1, 1, &args, sizeof(args)), 0);
+	igt_assert_eq_u32(out[0], sum);
+}
+
+static uint32_t sum_of(uint32_t n, uint32_t first)
+{
 	uint32_t sum = 0, i;
 
 	for (i = 0; i < n; i++)
 		sum += first + i;
-	nv_use(&svm->chan, &svm->out);
-	igt_assert_eq(nv_run(&svm->chan, &svm->walk_page, 1, 1, &args, sizeof(args)), 0);
-	igt_assert_eq_u32(out[0], sum);
+	return sum;
+}
+
+static void walk(struct svm *svm, const char *p, uint32_t n, uint32_t first)
+{
+	walk_sum(svm, p, n, sum_of(n, first));
 }
 
 /* GPU writes, page by page of @n, in pieces that one launch takes. */
@@ -100,26 +111,40 @@ static void test_bind(struct svm *svm)
 }
 
 /**
- * SUBTEST: three-times-%s
- * Description: a working set of three times VRAM, the GPU %arg[1] all of it
- *
- * arg[1]:
- *
- * @read: reads
- * @write: writes
+ * SUBTEST: three-times-read
+ * Description: a working set of three times VRAM, the GPU reads all of it, twice
  */
-static void test_three(struct svm *svm, bool write)
+static void test_three_read(struct svm *svm)
 {
 	const size_t len = 3 * svm_vram_size(svm);
 	char *p = svm_alloc(len, PAGES_THP);
 
 	svm_cpu_write_pages(p, pages_of(len), 0x500);
-	if (write)
-		gpu_write(svm, p, pages_of(len), 0x600);
-	else
-		walk(svm, p, pages_of(len), 0x500);
-	svm_cpu_check_pages(p, pages_of(len), write ? 0x600 : 0x500, !write);
-	walk(svm, p, pages_of(len), write ? 0x600 : 0x500);
+	walk(svm, p, pages_of(len), 0x500);
+	svm_cpu_check_pages(p, pages_of(len), 0x500, true);
+	walk(svm, p, pages_of(len), 0x500);
+	svm_free(p, len);
+}
+
+/**
+ * SUBTEST: three-times-write
+ * Description: a working set of three times VRAM, the GPU writes 64 pages of each block and reads all of it
+ */
+static void test_three_write(struct svm *svm)
+{
+	const size_t len = 3 * svm_vram_size(svm);
+	char *p = svm_alloc(len, PAGES_THP);
+	uint32_t n = pages_of(len), i;
+
+	svm_cpu_write_pages(p, n, 0x500);
+	for (i = 0; i < n; i += NR)
+		svm_gpu_write_pages(svm, p + i * SZ_4K, 64, 0x600 + i);
+	walk_sum(svm, p, n, sum_of(n, 0x500) + n / NR * 64 * 0x100);
+	for (i = 0; i < n; i += NR) {
+		svm_cpu_check_pages(p + i * SZ_4K, 64, 0x600 + i, false);
+		svm_cpu_check_pages(p + (i + 64) * SZ_4K, NR - 64, 0x500 + i + 64, true);
+	}
+	walk_sum(svm, p, n, sum_of(n, 0x500) + n / NR * 64 * 0x100);
 	svm_free(p, len);
 }
 
@@ -263,9 +288,9 @@ int igt_main()
 			test_bind(&svm);
 		igt_describe("Three times VRAM");
 		igt_subtest("three-times-read")
-			test_three(&svm, false);
+			test_three_read(&svm);
 		igt_subtest("three-times-write")
-			test_three(&svm, true);
+			test_three_write(&svm);
 		igt_describe("The owner is dead");
 		igt_subtest("dead-owner")
 			test_dead_owner(&svm);

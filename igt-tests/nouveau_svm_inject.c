@@ -116,7 +116,7 @@ static void begin_len(size_t len, uint32_t nr, enum page_kind kind, bool migrate
 
 static void begin(enum page_kind kind, bool migrate)
 {
-	begin_len(SZ_2M, 64, kind, migrate);
+	begin_len(SZ_2M, 8, kind, migrate);
 }
 
 static void begin_4k(void)
