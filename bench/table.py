@@ -15,11 +15,25 @@ def load(path):
         return []
 
 
+def model_rates(path):
+    """What bench_sm printed."""
+    rates = []
+    with open(path) as f:
+        for line in f:
+            m = re.match(r"(\w+)\s+workers (\d+)\s+([0-9.]+) Mlane-instr/s\s+([0-9.]+) a core", line)
+            if m:
+                rates.append({"loop": m[1], "workers": int(m[2]), "mlane_s": float(m[3]), "mlane_s_core": float(m[4])})
+    return rates
+
+
 def main():
     out = sys.argv[1]
     guest = load(f"{out}/guest.json")
     native = {row["program"]: row for row in load(f"{out}/pocl.json")}
-    print(f"{'program':12} {'emulated':>9} {'longest':>8} {'pocl':>9} {'pocl/emul.':>10} {'M lane/s':>9} {'faults':>7}  work")
+    model = model_rates(f"{out}/model.txt")
+    core = next((row["mlane_s_core"] for row in model if row["loop"] == "int" and row["workers"] == 1), 0)
+    print(f"{'program':12} {'emulated':>9} {'longest':>8} {'pocl':>9} {'pocl/emul.':>10} {'M lane/s':>9} {'cores':>6} "
+          f"{'faults':>7} {'doorb.':>6}  work")
     for row in guest:
         n = native.get(row["program"])
         row["pocl_seconds"] = n and n["seconds"]
@@ -28,16 +42,14 @@ def main():
         lanes = 32 * counters.get("warp_instruction", 0)
         rate = lanes / row["seconds"] / 1e6 if row["seconds"] else 0
         row["mlane_s"] = rate
+        # the share of the time that one core would take for as many instructions of the integer loop
+        row["cores_share"] = rate / core if core else None
+        share = f"{100 * rate / core:5.0f}%" if core else f"{'-':>6}"
         ratio = f"{row['ratio']:10.4f}" if row["ratio"] is not None else f"{'-':>10}"
         print(f"{row['program']:12} {row['seconds']:9.3f} {row['longest']:8.3f} "
-              f"{n['seconds'] if n else float('nan'):9.4f} {ratio} {rate:9.1f} "
-              f"{counters.get('fault_replayable', 0):7}  {row['what']}{'' if row['ok'] else '  WRONG'}")
-    model = []
-    with open(f"{out}/model.txt") as f:
-        for line in f:
-            m = re.match(r"(\w+)\s+workers (\d+)\s+([0-9.]+) Mlane-instr/s\s+([0-9.]+) a core", line)
-            if m:
-                model.append({"loop": m[1], "workers": int(m[2]), "mlane_s": float(m[3]), "mlane_s_core": float(m[4])})
+              f"{n['seconds'] if n else float('nan'):9.4f} {ratio} {rate:9.1f} {share} "
+              f"{counters.get('fault_replayable', 0):7} {counters.get('doorbell', 0):6}  {row['what']}"
+              f"{'' if row['ok'] else '  WRONG'}")
     clpeak = {}
     part = ""
     with open(f"{out}/clpeak.txt") as f:
