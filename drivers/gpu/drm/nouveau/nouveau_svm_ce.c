@@ -171,7 +171,7 @@ nouveau_svm_ce_here(struct nouveau_channel *chan, u32 seqno)
 
 	return (struct nouveau_svm_ce_mark) {
 		.seqno = seqno,
-		.push = push->cur - (u32 *)push->mem.object.map.ptr,
+		.push = push->cur - (__force u32 *)push->mem.object.map.ptr,
 		.gpfifo = chan->chan.gpfifo.cur,
 	};
 }
