@@ -9,6 +9,7 @@ Exit status: the command's own; or one of the STATUS_* below.
 """
 
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -47,6 +48,7 @@ OUR_RACE = re.compile(r"\b(nouveau_svm_\w+|nvkm_vmm_(raw_)?pfn_\w+)")
 # The last line that guest-init sends to the kernel's log; the console may lag behind the command's status.
 LOG_END = "guest: the command ended"
 LOG_END_WAIT = 5
+QUIT_TIMEOUT = 60         # of a model on a host that is busy
 
 # Directories of failed runs that are kept.
 KEPT_RUNS = 20
@@ -255,16 +257,17 @@ class Machine:
             sock = os.path.join(self.sockets, f"gpu{index}")
             control = os.path.join(self.sockets, f"ctl{index}")
             log = os.path.join(self.run_dir, f"gpu-model.{index}.log")
-            argv = [binary, f"--socket={sock}", f"--control={control}"]
-            if self.opts.ledger:
-                argv.append(f"--ledger={self.ledger_path(index)}")
+            argv = [binary, f"--socket={sock}", f"--control={control}", f"--ledger={self.ledger_path(index)}"]
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.ledger_path(index))
             process = self.spawn(f"gpu-model {index}", argv + extra, log)
             self.wait_socket(sock, process, "gpu-model", log)
             self.wait_socket(control, process, "gpu-model", log)
             self.models.append((process, control))
 
     def ledger_path(self, index):
-        return self.opts.ledger + (f".{index}" if index else "")
+        base = self.opts.ledger or os.path.join(self.run_dir, "ledger.json")
+        return base + (f".{index}" if index else "")
 
     def start_virtiofsd(self, tag, directory, cache):
         """Serves directory; returns its socket. "always" trusts the guest's cache: for what does not change
@@ -502,40 +505,34 @@ class Machine:
             self.qemu.wait()
 
     def collect_ledgers(self):
-        """Asks each model for its ledger; returns the sanitizer's findings as {name: count}."""
+        """Ends each model and reads the ledger that it leaves; returns the sanitizer's findings as {name: count}."""
         findings = {}
         for index, (process, control) in enumerate(self.models):
-            ledger = self.ask_ledger(index, process, control)
-            if ledger is None:
-                if process.poll() not in (None, 0):
-                    findings[f"gpu-model {index} ended with status {process.returncode}"] = 1
+            self.quit_model(process, control)
+            try:
+                with open(self.ledger_path(index), encoding="utf-8") as file:
+                    counts = json.load(file)["sanitizer"]
+            except (OSError, ValueError, KeyError) as error:
+                say(f"GPU {index}: no ledger: {error}")
+                findings[f"gpu-model {index} left no ledger, status {process.poll()}"] = 1
                 continue
-            if self.opts.ledger:
-                with open(self.ledger_path(index), "w", encoding="utf-8") as file:
-                    json.dump(ledger, file, indent=1)
-                    file.write("\n")
-            for name, count in (ledger.get("sanitizer") or {}).items():
-                if isinstance(count, dict):
-                    count = count.get("count", 0)
+            for name, count in counts.items():
                 if count:
                     findings[name] = findings.get(name, 0) + count
         return findings
 
-    def ask_ledger(self, index, process, control):
-        if process.poll() is None:
-            try:
-                with socket.socket(socket.AF_UNIX) as client:
-                    client.settimeout(5)
-                    client.connect(control)
-                    client.sendall(b'{"cmd":"ledger","id":1}\n')
-                    answer = json.loads(client.makefile("r").readline())
-                return answer.get("ledger", answer)
-            except (OSError, ValueError) as error:
-                say(f"GPU {index} does not tell its ledger: {error}")
-        if self.opts.ledger and os.path.exists(self.ledger_path(index)):
-            with open(self.ledger_path(index), encoding="utf-8") as file:
-                return json.load(file)
-        return None
+    def quit_model(self, process, control):
+        """The model writes its ledger when it ends; on a busy host that takes a while."""
+        try:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(QUIT_TIMEOUT)
+                client.connect(control)
+                client.sendall(b'{"cmd":"quit","id":1}\n')
+                client.recv(4096)
+            process.wait(QUIT_TIMEOUT)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            if process.poll() is None:
+                say(f"gpu-model does not end: {error}")
 
     # -- the verdict -------------------------------------------------------------------------------
 
