@@ -21,10 +21,10 @@
  *           that costs when VRAM is empty
  * ========  ==============================  =====================================
  *
- * Times are the least of several rounds. "cpu_ns" is CPU time of this thread, so of the system call or of the CPU faults; nouveau's copies run elsewhere,
- * test_hmm's are in there: "copy_ns" is what memcpy() takes for as many pages of that kind. Accesses to registers
- * are traps into the emulator, and counted: "mmio", at "mmio_read_ns" and "mmio_write_ns" each. For that
- * the kernel has to let user space map registers (iomem=relaxed).
+ * Times are the least of several rounds. "cpu_ns" is CPU time of this thread, so of the system call or of the CPU
+ * faults; nouveau's copies run elsewhere, test_hmm's are in there: "copy_ns" is what memcpy() takes for as many pages
+ * of that kind. Accesses to registers are traps into the emulator, and counted: "mmio", at "mmio_read_ns" and
+ * "mmio_write_ns" each. For that the kernel has to let user space map registers (iomem=relaxed).
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -136,13 +136,18 @@ static int dmirror_open(void)
 	return open("/tmp/bench-dmirror", O_RDWR | O_CLOEXEC);
 }
 
-static void dmirror_do(unsigned long request, const void *addr, size_t len, void *ptr)
+/* Returns false if it has to be done again: test_hmm reads what it has moved, and says ENOENT if that moved on. */
+static bool dmirror_do(unsigned long request, const void *addr, size_t len, void *ptr)
 {
 	struct hmm_dmirror_cmd cmd = { .addr = (uintptr_t)addr, .ptr = (uintptr_t)ptr, .npages = len / SZ_4K };
+	int err = ioctl(dmirror, request, &cmd) ? errno : 0;
 
-	igt_assert_f(ioctl(dmirror, request, &cmd) == 0, "test_hmm: %s\n", strerror(errno));
+	if (request == HMM_DMIRROR_MIGRATE_TO_DEV && err == ENOENT)
+		return false;
+	igt_assert_f(!err, "test_hmm: %s\n", strerror(err));
 	if (request == HMM_DMIRROR_MIGRATE_TO_DEV)
 		igt_assert_eq_u64(cmd.cpages, cmd.npages);
+	return true;
 }
 
 /* --- operations --- */
@@ -163,14 +168,13 @@ static void gpu_read_pages(const char *p, size_t len)
 	igt_assert_eq(nv_run(&svm.chan, &svm.walk_page, 1, 1, &args, sizeof(args)), 0);
 }
 
-static void do_op(bool hmm, enum op op, char *p, size_t len, char *copy, struct svm_vram *fill)
+static bool do_op(bool hmm, enum op op, char *p, size_t len, char *copy, struct svm_vram *fill)
 {
 	switch (op) {
 	case PREFETCH:
 		if (hmm)
-			dmirror_do(HMM_DMIRROR_MIGRATE_TO_DEV, p, len, copy);
-		else
-			svm_bind_vram(&svm, p, len);
+			return dmirror_do(HMM_DMIRROR_MIGRATE_TO_DEV, p, len, copy);
+		svm_bind_vram(&svm, p, len);
 		break;
 	case BACK:
 		cpu_read_pages(p, len);
@@ -178,19 +182,18 @@ static void do_op(bool hmm, enum op op, char *p, size_t len, char *copy, struct 
 	case FAULT:
 	case MIGRATE:
 		if (hmm)
-			dmirror_do(HMM_DMIRROR_READ, p, len, copy);
-		else
-			gpu_read_pages(p, len);
+			return dmirror_do(HMM_DMIRROR_READ, p, len, copy);
+		gpu_read_pages(p, len);
 		break;
 	case EVICT:
 		if (hmm)
-			dmirror_do(HMM_DMIRROR_RELEASE, p, len, NULL);
-		else
-			svm_vram_fill(&svm, fill);
+			return dmirror_do(HMM_DMIRROR_RELEASE, p, len, NULL);
+		svm_vram_fill(&svm, fill);
 		break;
 	case NR_OPS:
 		break;
 	}
+	return true;
 }
 
 static uint64_t copy_time(char *copy, size_t len, enum page_kind kind)
@@ -212,6 +215,16 @@ static uint64_t copy_time(char *copy, size_t len, enum page_kind kind)
 	return best;
 }
 
+static unsigned int wrong_pages(const char *p, size_t len)
+{
+	unsigned int n = 0;
+	size_t i;
+
+	for (i = 0; i < len / SZ_4K; i++)
+		n += *(const volatile uint32_t *)(p + i * SZ_4K) != 0x100 + i;
+	return n;
+}
+
 static void measure(const char *device, enum op op, size_t len, enum page_kind kind)
 {
 	bool hmm = !strcmp(device, "test_hmm");
@@ -219,7 +232,8 @@ static void measure(const char *device, enum op op, size_t len, enum page_kind k
 	uint64_t copy_ns = copy_time(copy, len, kind);
 	struct sample best = { .wall = UINT64_MAX, .cpu = UINT64_MAX }, base = best, s;
 	struct svm_vram fill = { 0 };
-	unsigned int i, round;
+	unsigned int i, round, wrong = 0, again = 0;
+	bool done;
 	char *p;
 
 	/* What filling VRAM costs that holds nothing. */
@@ -236,26 +250,36 @@ static void measure(const char *device, enum op op, size_t len, enum page_kind k
 		if (!hmm)
 			svm_migrate_on_fault(op == MIGRATE);
 		if (op == BACK || op == EVICT) {
-			do_op(hmm, PREFETCH, p, len, copy, NULL);
+			while (!do_op(hmm, PREFETCH, p, len, copy, NULL))
+				igt_assert_lte(++again, 10);
 			igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), len / SZ_4K);
 		}
 		start(&s, hmm);
-		do_op(hmm, op, p, len, copy, &fill);
+		done = do_op(hmm, op, p, len, copy, &fill);
 		stop(&s, hmm);
 		if (op == EVICT)
 			igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), 0);
 		if (op == EVICT && !hmm)
 			svm_vram_release(&fill);
-		least(&best, &s);
-		svm_cpu_check_pages(p, (uint32_t)(len / SZ_4K), 0x100, true);
+		if (done)
+			least(&best, &s);
+		else
+			igt_assert_lte(++again, 10);
+		round -= !done;
+		if (!strcmp(device, "upstream"))	/* loses copies: N1 of Documentation/defects.rst */
+			wrong += wrong_pages(p, len);
+		else
+			svm_cpu_check_pages(p, (uint32_t)(len / SZ_4K), 0x100, true);
 		svm_free(p, len);
 	}
 	svm_free(copy, len);
 	if (op == EVICT && !hmm)
 		less(&best, &base);
 	printf("bench: {\"device\": \"%s\", \"op\": \"%s\", \"kind\": \"%s\", \"bytes\": %zu, \"wall_ns\": %" PRIu64
-	       ", \"cpu_ns\": %" PRIu64 ", \"copy_ns\": %" PRIu64,
-	       device, op_name[op], kind_name[kind], len, best.wall, best.cpu, copy_ns);
+	       ", \"cpu_ns\": %" PRIu64 ", \"copy_ns\": %" PRIu64
+	       ", \"wrong_pages\": %u",
+	       device, op_name[op], kind_name[kind], len, best.wall, best.cpu, copy_ns,
+	       wrong);
 	for (i = 0; !hmm && i < ARRAY_SIZE(counters); i++)
 		printf(", \"%s\": %" PRIu64, counters[i], best.count[i]);
 	printf("}\n");

@@ -59,7 +59,8 @@ def table(driver, rows):
         wall = f"{row['wall_to_test_hmm']:9.2f}" if beside else f"{'-':>9}"
         cpu = f"{outside / 1000:10.1f}" if own_cpu else f"{'-':>10}"
         ratio = f"{row['outside_to_test_hmm']:9.2f}" if row["outside_to_test_hmm"] else f"{'-':>9}"
-        print(f"{row['op']:9} {row['kind']:4} {row['bytes'] // MIB:4} {row['wall_ns'] / 1000:9.0f} {wall} {cpu} {ratio} {counts(row)}")
+        print(f"{row['op']:9} {row['kind']:4} {row['bytes'] // MIB:4} {row['wall_ns'] / 1000:9.0f} {wall} {cpu} {ratio} {counts(row)}"
+              + (f"  {row['wrong_pages']} pages WRONG" if row["wrong_pages"] else ""))
     if len(links) == 2:
         link = rows[links[0]]
         for row in rows[links[0] + 1:links[1]]:
