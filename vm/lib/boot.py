@@ -412,6 +412,8 @@ class Machine:
         quiet_since = started = time.monotonic()
         while True:
             now = time.monotonic()
+            if now - started > 2 * LOG_END_WAIT:  # a kernel that never stops talking
+                return
             complete = self.log_complete or self.expected or now - started > LOG_END_WAIT
             if complete and now - quiet_since > 0.05:
                 return
