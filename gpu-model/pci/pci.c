@@ -260,7 +260,8 @@ int pci_host_dma_map(struct gpu *gpu, uint64_t iova, uint64_t size, int fd, uint
 	if (gpu->trace)
 		trace_event(gpu, "dma_map %llx %llx %d %d %d", (unsigned long long)iova,
 			    (unsigned long long)size, fd >= 0 || fd == DMA_FD_TRACE, r, w);
-	ret = dma_map(gpu->dma, iova, size, fd, offset, r, w);
+	ret = inject_fire(gpu, INJECT_dma_map_refused, iova, size, NULL) ?
+		      -ENOSPC : dma_map(gpu->dma, iova, size, fd, offset, r, w);
 	mmu_dma_changed(gpu);
 	pthread_rwlock_unlock(&gpu->sm_gate);
 	if (!ret)

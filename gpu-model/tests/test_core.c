@@ -427,8 +427,15 @@ static void test_dma_generation(void **state)
 
 static void test_dma_refused(void **state)
 {
+	struct inject_arm once = { .count = 1 };
 	int fd = guest_memory(8192), ro;
 	char path[64];
+
+	inject_arm(gpu, INJECT_dma_map_refused, &once);
+	assert_int_equal(pci_host_dma_map(gpu, 0, 4096, fd, 0, true, true), -ENOSPC);
+	assert_int_equal(pci_host_dma_unmap(gpu, 0, 4096), -ENOENT);
+	assert_int_equal(pci_host_dma_map(gpu, 0, 4096, fd, 0, true, true), 0);
+	assert_int_equal(pci_host_dma_unmap(gpu, 0, 4096), 0);
 
 	assert_int_equal(dma_map(gpu->dma, 0, 0, fd, 0, true, true), -EINVAL);
 	assert_int_equal(dma_map(gpu->dma, UINT64_MAX - 4095, 8192, fd, 0, true, true), -EINVAL);
