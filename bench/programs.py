@@ -18,7 +18,7 @@ PROGRAMS = [
     "histogram -n 4194304", "matmul -n 128", "nbody -n 512 -s 2", "sort -n 4096",
     "mandelbrot -w 256 -h 256 -i 256",
 ]
-COUNTERS = ["warp_instruction", "fault_replayable", "ce_bytes_sys_to_vram", "doorbell"]
+COUNTERS = ["warp_instruction", "fault_replayable", "ce_bytes_sys_to_vram", "grid", "doorbell"]
 
 
 class Model:
