@@ -47,6 +47,7 @@ HARMLESS = [re.compile(text) for text in (
     r"\[drm\] No compatible format found$",
     r"\[drm\] Cannot find any crtc or sizes$",
     r"nouveau: loading out-of-tree module|nouveau: module verification failed",
+    r"drm: svm: on(, with migration)?$",  # our driver's one line on SVM
     # around suspend
     r"DRM: (suspending|resuming|Moving pinned).*$|drm: (suspending|resuming|re-enabling|evicting|waiting|saving).*$",
 )]
