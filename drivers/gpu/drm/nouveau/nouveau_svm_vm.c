@@ -686,6 +686,35 @@ nouveau_svm_range_bounces(struct nouveau_svm_range *range)
 }
 
 /*
+ * Ask HMM for the pages of a range, into &nouveau_svm_vm.pfns. @flags are what each
+ * of them must be: 0 to look only, %HMM_PFN_REQ_FAULT to have those brought that are
+ * absent. The answer holds until a notification.
+ */
+static int
+nouveau_svm_range_snapshot(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+			   unsigned long flags)
+{
+	struct hmm_range hmm = {
+		.notifier = &range->base.notifier->notifier,
+		.start = drm_gpusvm_range_start(&range->base),
+		.end = drm_gpusvm_range_end(&range->base),
+		.hmm_pfns = (unsigned long *)vm->pfns,
+		.default_flags = flags,
+		.dev_private_owner = vm->dpagemap->pagemap->owner,
+	};
+	int ret;
+
+	BUILD_BUG_ON(sizeof(*hmm.hmm_pfns) != sizeof(vm->pfns[0]));
+	lockdep_assert_held(&vm->lock);
+	if (!mmget_not_zero(vm->gpusvm.mm))
+		return -EFAULT;
+	ret = hmm_range_fault_unlocked_timeout(&hmm,
+					       msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT));
+	mmput(vm->gpusvm.mm);
+	return ret;
+}
+
+/*
  * Get pages of a range that are neither in RAM nor in this device's VRAM, but
  * swapped out or in another's: those do not move here directly. Returns whether
  * there were any, and now are in RAM.
@@ -694,31 +723,16 @@ static bool
 nouveau_svm_range_fetch(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
 {
 	unsigned long npages = nouveau_svm_range_pages(range), i;
-	struct hmm_range hmm = {
-		.notifier = &range->base.notifier->notifier,
-		.start = drm_gpusvm_range_start(&range->base),
-		.end = drm_gpusvm_range_end(&range->base),
-		.hmm_pfns = (unsigned long *)vm->pfns,
-		.dev_private_owner = vm->dpagemap->pagemap->owner,
-	};
-	bool absent = false;
-	int ret;
 
-	lockdep_assert_held(&vm->lock);
-	if (!mmget_not_zero(vm->gpusvm.mm))
+	if (nouveau_svm_range_snapshot(vm, range, 0))
 		return false;
 
-	ret = hmm_range_fault_unlocked_timeout(&hmm,
-					       msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT));
-	for (i = 0; i < npages && !ret && !absent; i++)
-		absent = !(hmm.hmm_pfns[i] & HMM_PFN_VALID);
-	if (absent) {
-		hmm.default_flags = HMM_PFN_REQ_FAULT;
-		ret = hmm_range_fault_unlocked_timeout(&hmm,
-						       msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT));
+	for (i = 0; i < npages; i++) {
+		if (!(vm->pfns[i] & HMM_PFN_VALID))
+			return !nouveau_svm_range_snapshot(vm, range, HMM_PFN_REQ_FAULT);
 	}
-	mmput(vm->gpusvm.mm);
-	return absent && !ret;
+
+	return false;
 }
 
 /*
@@ -761,28 +775,16 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 static int
 nouveau_svm_range_writable(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
 {
+	unsigned long first = drm_gpusvm_range_start(&range->base) >> PAGE_SHIFT;
 	unsigned long npages = nouveau_svm_range_pages(range), i;
-	struct hmm_range hmm = {
-		.notifier = &range->base.notifier->notifier,
-		.start = drm_gpusvm_range_start(&range->base),
-		.end = drm_gpusvm_range_end(&range->base),
-		.hmm_pfns = (unsigned long *)vm->pfns,
-		.dev_private_owner = vm->dpagemap->pagemap->owner,
-	};
 	int ret;
 
-	BUILD_BUG_ON(sizeof(*hmm.hmm_pfns) != sizeof(vm->pfns[0]));
-	lockdep_assert_held(&vm->lock);
-	if (!mmget_not_zero(vm->gpusvm.mm))
-		return -EFAULT;
-	ret = hmm_range_fault_unlocked_timeout(&hmm,
-					       msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT));
-	mmput(vm->gpusvm.mm);
+	ret = nouveau_svm_range_snapshot(vm, range, 0);
 	if (ret)
 		return ret == -EBUSY ? -EAGAIN : ret;
 
 	for (i = 0; i < npages;) {
-		unsigned long pfn = hmm.hmm_pfns[i];
+		unsigned long pfn = vm->pfns[i];
 		unsigned int order = hmm_pfn_to_map_order(pfn);
 
 		if (!(pfn & HMM_PFN_VALID))
@@ -791,8 +793,7 @@ nouveau_svm_range_writable(struct nouveau_svm_vm *vm, struct nouveau_svm_range *
 		    is_device_private_page(hmm_pfn_to_page(pfn)))
 			return -EPERM;
 		/* A large mapping may begin before the range. */
-		i = ALIGN_DOWN(i + (hmm.start >> PAGE_SHIFT), 1UL << order) +
-		    (1UL << order) - (hmm.start >> PAGE_SHIFT);
+		i = ALIGN_DOWN(i + first, 1UL << order) + (1UL << order) - first;
 	}
 
 	return 0;
