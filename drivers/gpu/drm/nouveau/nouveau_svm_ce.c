@@ -34,6 +34,8 @@
 #include "nouveau_drv.h"
 #include "nouveau_fence.h"
 
+#include <linux/completion.h>
+
 #include <nvif/class.h>
 #include <nvif/fifo.h>
 #include <nvif/push906f.h>
@@ -81,6 +83,8 @@ struct nouveau_svm_ce {
 	bool dead;
 	/** @wedged: the engine hung and was stopped, nothing can be copied */
 	bool wedged;
+	/** @stopped: since when a wedged engine touches nothing any more */
+	struct completion stopped;
 	/** @work: replaces the channel */
 	struct work_struct work;
 };
@@ -294,7 +298,8 @@ nouveau_svm_ce_push(struct nouveau_svm_ce *ce, bool to_vram,
 
 /*
  * The engine does not answer. Take the channel away from it, after which no copy
- * is in flight any more, and let all who wait for one know.
+ * is in flight any more, and let all who wait for one know. Does not wait if
+ * somebody else is at it.
  */
 static void
 nouveau_svm_ce_stop(struct nouveau_svm_ce *ce, struct nouveau_channel *chan)
@@ -313,6 +318,7 @@ nouveau_svm_ce_stop(struct nouveau_svm_ce *ce, struct nouveau_channel *chan)
 	nvif_object_dtor(ce->copy);
 	nvif_object_dtor(&chan->user);
 	nouveau_channel_kill(chan);
+	complete_all(&ce->stopped);
 }
 
 /* The channel was killed: nothing of it is in flight. Get another. */
@@ -415,8 +421,12 @@ nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 	}
 	if (!ret)
 		ret = min(dma_fence_get_status(&fence->base), 0);
-	if (ret)
+	if (ret) {
 		nouveau_svm_ce_killed(ce, chan);
+		/* Fences end as soon as somebody begins to stop the engine. */
+		if (nouveau_svm_ce_wedged(ce))
+			wait_for_completion(&ce->stopped);
+	}
 	nouveau_fence_unref(&fence);
 
 	if (!ret) {
@@ -582,6 +592,7 @@ nouveau_svm_ce_new(struct nouveau_svm_dev *svm)
 
 	ce->svm = svm;
 	mutex_init(&ce->lock);
+	init_completion(&ce->stopped);
 	INIT_WORK(&ce->work, nouveau_svm_ce_work);
 	ret = nouveau_svm_ce_chan_new(svm, &ce->copy, &ce->chan);
 	if (ret) {
