@@ -364,69 +364,95 @@ static void test_unruly(struct svm *svm)
 	svm_free(p, SZ_2M);
 }
 
+static struct svm bad, good;
+
+static bool begin(void)
+{
+	svm_open(&bad);
+	svm_open(&good);
+	svm_migrate_on_fault(true);
+	return true;
+}
+
+static bool end(void)
+{
+	svm_close(&bad);
+	svm_close(&good);
+	return false;
+}
+
+/* Each subtest has channels of its own: one that was killed stays so. */
+#define with_channels() for (bool go = begin(); go; go = end())
+
 int igt_main()
 {
 	static const char *const refused[] = { "file", "shmem", "hugetlb", "read-only" };
-	struct svm bad, good;
 	unsigned int i;
 
-	igt_subtest_group() {
-		igt_fixture() {
-			svm_open(&bad);
-			svm_open(&good);
-			svm_migrate_on_fault(true);
-		}
-		for (i = 0; i < ARRAY_SIZE(refused); i++) {
-			igt_describe("An atomic that cannot be");
-			igt_subtest_f("atomic-%s", refused[i])
+	for (i = 0; i < ARRAY_SIZE(refused); i++) {
+		igt_describe("An atomic that cannot be");
+		igt_subtest_f("atomic-%s", refused[i])
+			with_channels()
 				test_atomic_refused(&bad, &good, refused[i]);
-		}
-		igt_describe("Nothing is there");
-		igt_subtest("read-nothing")
-			test_nothing(&bad, &good, &bad.read);
-		igt_subtest("write-nothing")
-			test_nothing(&bad, &good, &bad.write);
-		igt_subtest("atomic-nothing")
-			test_nothing(&bad, &good, &bad.add);
-		igt_describe("No right");
-		igt_subtest("prot-none")
-			test_prot_none(&bad, &good);
-		igt_describe("Beyond the end of a file");
-		igt_subtest("beyond-file")
-			test_beyond_file(&bad, &good);
-		igt_describe("A guard page");
-		igt_subtest("guard-page")
-			test_guard(&bad, &good);
-		igt_describe("Addresses that nobody has");
-		igt_subtest("address-zero")
-			test_address(&bad, &good, 0);
-		igt_subtest("address-top")
-			test_address(&bad, &good, (1ull << 47) - SZ_4K);
-		igt_subtest("address-kernel")
-			test_address(&bad, &good, (1ull << 47) + SZ_2M);
-		igt_describe("Many threads, one of them does wrong");
-		igt_subtest("many-at-once")
-			test_many(&bad, &good);
-		igt_describe("Atomics on RAM");
-		igt_subtest("atomic-exclusive-4k")
-			test_exclusive(&good, PAGES_4K);
-		igt_subtest("atomic-exclusive-thp")
-			test_exclusive(&good, PAGES_THP);
-		igt_subtest("atomic-pinned")
-			test_atomic_pinned(&good);
-		igt_describe("Atomics of both");
-		igt_subtest("atomic-both-vram")
-			test_both(&good, false);
-		igt_subtest("atomic-both-full")
-			test_both(&good, true);
-		igt_describe("Unruly fault buffers");
-		igt_subtest("foreign-entry")
-			test_foreign(&good);
-		igt_subtest("duplicates-reordered-late")
-			test_unruly(&good);
-		igt_fixture() {
-			svm_close(&bad);
-			svm_close(&good);
-		}
 	}
+	igt_describe("Nothing is there");
+	igt_subtest("read-nothing")
+		with_channels()
+			test_nothing(&bad, &good, &bad.read);
+	igt_subtest("write-nothing")
+		with_channels()
+			test_nothing(&bad, &good, &bad.write);
+	igt_subtest("atomic-nothing")
+		with_channels()
+			test_nothing(&bad, &good, &bad.add);
+	igt_describe("No right");
+	igt_subtest("prot-none")
+		with_channels()
+			test_prot_none(&bad, &good);
+	igt_describe("Beyond the end of a file");
+	igt_subtest("beyond-file")
+		with_channels()
+			test_beyond_file(&bad, &good);
+	igt_describe("A guard page");
+	igt_subtest("guard-page")
+		with_channels()
+			test_guard(&bad, &good);
+	igt_describe("Addresses that nobody has");
+	igt_subtest("address-zero")
+		with_channels()
+			test_address(&bad, &good, 0);
+	igt_subtest("address-top")
+		with_channels()
+			test_address(&bad, &good, (1ull << 47) - SZ_4K);
+	igt_subtest("address-kernel")
+		with_channels()
+			test_address(&bad, &good, (1ull << 47) + SZ_2M);
+	igt_describe("Many threads, one of them does wrong");
+	igt_subtest("many-at-once")
+		with_channels()
+			test_many(&bad, &good);
+	igt_describe("Atomics on RAM");
+	igt_subtest("atomic-exclusive-4k")
+		with_channels()
+			test_exclusive(&good, PAGES_4K);
+	igt_subtest("atomic-exclusive-thp")
+		with_channels()
+			test_exclusive(&good, PAGES_THP);
+	igt_subtest("atomic-pinned")
+		with_channels()
+			test_atomic_pinned(&good);
+	igt_describe("Atomics of both");
+	igt_subtest("atomic-both-vram")
+		with_channels()
+			test_both(&good, false);
+	igt_subtest("atomic-both-full")
+		with_channels()
+			test_both(&good, true);
+	igt_describe("Unruly fault buffers");
+	igt_subtest("foreign-entry")
+		with_channels()
+			test_foreign(&good);
+	igt_subtest("duplicates-reordered-late")
+		with_channels()
+			test_unruly(&good);
 }
