@@ -20,6 +20,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "gpu_model.h"
 #include "igt.h"
 #include "svm_test.h"
 
@@ -80,6 +81,9 @@ static struct {
 	/* which question fails, whether it did, and whether the block came back */
 	unsigned int nth;
 	bool failed, came_back;
+	pid_t child;
+	/* copies that went wrong so far */
+	uint64_t errors;
 } s;
 
 static sigjmp_buf bus_error;
@@ -89,8 +93,8 @@ static void on_sigbus(int sig)
 	siglongjmp(bus_error, 1);
 }
 
-/* A read that may end in SIGBUS, once. */
-static uint32_t read_again(const volatile uint32_t *p)
+/* A read that may end in SIGBUS, fewer than @max times. */
+static uint32_t read_times(const volatile uint32_t *p, int max)
 {
 	struct sigaction sa = { .sa_handler = on_sigbus }, old;
 	volatile int tries = 0;
@@ -98,10 +102,16 @@ static uint32_t read_again(const volatile uint32_t *p)
 
 	sigaction(SIGBUS, &sa, &old);
 	if (sigsetjmp(bus_error, 1))
-		igt_assert_lt(++tries, 2);
+		igt_assert_lt(++tries, max);
 	v = *p;
 	sigaction(SIGBUS, &old, NULL);
 	return v;
+}
+
+/* A read that may end in SIGBUS, once. */
+static uint32_t read_again(const volatile uint32_t *p)
+{
+	return read_times(p, 2);
 }
 
 static void begin_len(size_t len, uint32_t nr, enum page_kind kind, bool migrate)
@@ -169,6 +179,54 @@ static void begin_thp_in_vram(void)
 	igt_assert_eq_u64(svm_count_pages(s.mem, SZ_2M, PAGE_IN_VRAM), BLOCK);
 }
 
+/* A page is swapped out. */
+static void begin_swapped(void)
+{
+	begin_len(SZ_64K, SZ_64K / SZ_4K, PAGES_4K, false);
+	igt_assert_eq(madvise(s.mem + 3 * SZ_4K, SZ_4K, MADV_PAGEOUT), 0);
+	igt_assert_eq_u64(svm_count_pages(s.mem, SZ_64K, PAGE_SWAPPED), 1);
+}
+
+/* A child has the pages too, until it is told to look at them. */
+static void begin_forked(void)
+{
+	char c;
+	uint32_t i;
+
+	begin_len(SZ_64K, SZ_64K / SZ_4K, PAGES_4K, false);
+	svm_bind_vram(&s.svm, s.mem, s.len);
+	igt_assert_eq_u64(svm_count_pages(s.mem, s.len, PAGE_IN_VRAM), s.nr);
+	igt_assert_eq(pipe(s.pipes), 0);
+	s.child = fork();
+	igt_assert_lte(0, s.child);
+	if (s.child)
+		return;
+	close(s.pipes[1]);
+	if (read(s.pipes[0], &c, 1) != 1)
+		_exit(1);
+	for (i = 0; i < s.nr; i++)
+		if (*(volatile uint32_t *)(s.mem + i * SZ_4K) != 0x100 + i)
+			_exit(2);
+	_exit(0);
+}
+
+static void begin_64k_in_vram(void)
+{
+	begin_len(SZ_64K, SZ_64K / SZ_4K, PAGES_4K, false);
+	svm_bind_vram(&s.svm, s.mem, s.len);
+	igt_assert_eq_u64(svm_count_pages(s.mem, s.len, PAGE_IN_VRAM), s.nr);
+}
+
+/* Nobody uses the device pages: they are given up, and have to be made again. */
+static void forget_pagemap(void)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+
+	igt_assert_fd(fd);
+	igt_assert_eq((int)write(fd, "2", 1), 1);
+	close(fd);
+}
+
 /* The memory is there, whatever happened, and can be used like any other. */
 static void end(void)
 {
@@ -187,6 +245,16 @@ static void end_pinned(void)
 	close(s.pipes[0]);
 	close(s.pipes[1]);
 	end();
+}
+
+static void end_forked(void)
+{
+	int st;
+
+	igt_assert_eq((int)write(s.pipes[1], "x", 1), 1);
+	igt_assert_eq(waitpid(s.child, &st, 0), s.child);
+	igt_assert_f(st == 0, "the child ended with %#x\n", st);
+	end_pinned();
 }
 
 static void gpu_touches(void)
@@ -240,6 +308,20 @@ static void pressure(void)
 	for (p = 0; p < s.nr; p++)
 		igt_assert_eq_u32(read_again((uint32_t *)(s.mem + p * SZ_4K)), 0x100 + p);
 	svm_gpu_write_pages(&s.svm, s.mem, s.nr, 0x200);
+}
+
+/* A copy goes wrong, which kills the channel; another takes its place. */
+static void loses_channel(void)
+{
+	uint32_t i;
+
+	svm_inject(&(struct gpu_model_inject){ .point = "ce_error", .nth = 1 });
+	for (i = 0; i < s.nr; i++)
+		igt_assert_eq_u32(read_times((uint32_t *)(s.mem + i * SZ_4K), 4), 0x100 + i);
+	igt_assert_eq_u64(svm_count_pages(s.mem, s.len, PAGE_IN_RAM), s.nr);
+	svm_gpu_write_pages(&s.svm, s.mem, s.nr, 0x200);
+	igt_assert_eq_u64(svm_injected("ce_error") - s.errors, 1);
+	s.errors++;
 }
 
 static void nothing(void)
@@ -410,6 +492,15 @@ static void rounds(void (*prepare)(void), void (*work)(void), void (*after)(void
  * SUBTEST: cpu-fault-%s
  * Description: the CPU touches memory in VRAM, in pages of %arg[1]
  *
+ * SUBTEST: replace-channel
+ * Description: a copy goes wrong for the model's reasons, and the driver makes another channel
+ *
+ * SUBTEST: prefetch-swapped
+ * Description: SVM_BIND of memory of which a page is swapped out
+ *
+ * SUBTEST: fault-forked
+ * Description: faults of the GPU on memory in VRAM that a child has too
+ *
  * SUBTEST: evict-%s
  * Description: buffers need the VRAM, memory in pages of %arg[1] makes way
  *
@@ -428,7 +519,7 @@ int igt_main()
 
 	igt_describe("SVM_INIT to close");
 	igt_subtest("life")
-		rounds(nothing, whole_life, use_once);
+		rounds(forget_pagemap, whole_life, use_once);
 	igt_describe("Faults in place");
 	igt_subtest("fault-in-place")
 		rounds(begin_4k, gpu_touches, end);
@@ -459,6 +550,20 @@ int igt_main()
 	igt_describe("CPU faults on huge pages");
 	igt_subtest("cpu-fault-thp")
 		rounds(begin_thp_in_vram, cpu_touches, end);
+	igt_describe("Another channel for copies");
+	igt_subtest("replace-channel") {
+		s.errors = svm_injected("ce_error");
+		rounds(begin_64k_in_vram, loses_channel, end);
+	}
+	igt_describe("SVM_BIND of swapped memory");
+	igt_subtest("prefetch-swapped") {
+		svm_swap_on(64 * SZ_1M);
+		rounds(begin_swapped, prefetches, end);
+		svm_swap_off();
+	}
+	igt_describe("Faults on memory that a child has too");
+	igt_subtest("fault-forked")
+		rounds(begin_forked, gpu_touches, end_forked);
 	igt_describe("Eviction of small pages");
 	igt_subtest("evict-4k")
 		rounds(begin_in_vram, pressure, after_pressure);

@@ -31,19 +31,6 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-/* "0000:00:03.0" of the first GPU */
-static void gpu_slot(char slot[64])
-{
-	char link[256], *name;
-	ssize_t n = readlink("/sys/class/drm/renderD128/device", link, sizeof(link) - 1);
-
-	igt_assert_lt(0, (int)n);
-	link[n] = 0;
-	name = strrchr(link, '/');
-	igt_assert(name && strlen(name + 1) < 64);
-	strcpy(slot, name + 1);
-}
-
 enum way { UNBIND, REMOVE };
 
 static void take_away(enum way way, const char *slot)
@@ -51,7 +38,7 @@ static void take_away(enum way way, const char *slot)
 	char path[128];
 
 	if (way == UNBIND) {
-		write_file("/sys/bus/pci/drivers/nouveau/unbind", slot);
+		svm_driver_unbind(slot);
 	} else {
 		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove", slot);
 		write_file(path, "1");
@@ -60,14 +47,12 @@ static void take_away(enum way way, const char *slot)
 
 static void bring_back(enum way way, const char *slot)
 {
-	int i;
-
-	if (way == UNBIND)
-		write_file("/sys/bus/pci/drivers/nouveau/bind", slot);
-	else
+	if (way == UNBIND) {
+		svm_driver_bind(slot);
+	} else {
 		write_file("/sys/bus/pci/rescan", "1");
-	for (i = 0; i < 300 && access("/dev/dri/renderD128", F_OK); i++)
-		usleep(100000);
+		svm_wait_node();
+	}
 }
 
 /* The GPU works again. */
@@ -98,7 +83,7 @@ static void test_data_left(enum way way)
 	char *p = svm_alloc(SZ_2M, PAGES_THP), *q = svm_alloc(SZ_2M, PAGES_4K), slot[64];
 	struct svm svm;
 
-	gpu_slot(slot);
+	svm_gpu_slot(slot);
 	svm_migrate_on_fault(true);
 	svm_open(&svm);
 	svm_cpu_write_pages(p, NR, 0x100);
@@ -132,7 +117,7 @@ static void test_live(enum way way)
 	char *p = svm_alloc(SZ_2M, PAGES_4K), slot[64];
 	struct svm svm;
 
-	gpu_slot(slot);
+	svm_gpu_slot(slot);
 	svm_migrate_on_fault(true);
 	svm_open(&svm);
 	svm_cpu_write_pages(p, NR, 0x100);
@@ -199,7 +184,7 @@ static void test_surprise(void)
 	struct gpu_model *m;
 	struct svm svm;
 
-	gpu_slot(slot);
+	svm_gpu_slot(slot);
 	svm_migrate_on_fault(true);
 	svm_open(&svm);
 	svm_cpu_write_pages(p, NR, 0x100);
@@ -218,12 +203,17 @@ static void test_surprise(void)
 		igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K), 0x300 + i);
 	}
 	igt_info("%u of 8 reads raised SIGBUS\n", sigbus);
-	signal(SIGBUS, SIG_DFL);
 	/* Nothing can be read from a device that is not there. */
 	igt_assert_eq_u32(sigbus, 8);
 	svm_cpu_check_pages(q, NR, 0x200, true);
 	take_away(REMOVE, slot);
 	svm_cpu_check_pages(q, NR, 0x200, true);
+	/* Nor when its driver has gone. */
+	if (!sigsetjmp(bus_error, 1)) {
+		i = *(volatile uint32_t *)p;
+		igt_assert_f(false, "the CPU reads %#x of a device that is gone\n", i);
+	}
+	signal(SIGBUS, SIG_DFL);
 	munmap(p, SZ_2M);
 	svm_close(&svm);
 }

@@ -25,6 +25,8 @@ RACES = {
 PROVOKED = [
     # An eviction that is made to fail; TTM says so.
     (re.compile(r"igt@nouveau_svm_inject@evict-"), re.compile(r"\[TTM\] Buffer eviction failed"), None),
+    # The copy engine's channel cannot be made anew at once.
+    (re.compile(r"igt@nouveau_svm_inject@replace-channel"), re.compile(r"svm: no copies until a channel is made"), None),
     # A memory cgroup that is too small for its process.
     (re.compile(r"igt@nouveau_svm_limits@memcg-oom"), re.compile(r"nouveau_svm_lim invoked oom-killer"),
      re.compile(r"Memory cgroup out of memory: Killed process \d+ \(nouveau_svm_lim\)")),

@@ -5,6 +5,7 @@
 #include <linux/io_uring.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -189,6 +190,27 @@ void svm_cpu_check_pages(const void *addr, uint32_t n, uint32_t first, bool whol
 	}
 }
 
+static sigjmp_buf bus_error;
+
+static void on_sigbus(int sig)
+{
+	siglongjmp(bus_error, 1);
+}
+
+bool svm_cpu_try(const void *addr, uint32_t *value)
+{
+	struct sigaction sa = { .sa_handler = on_sigbus }, old;
+	volatile bool ok = false;
+
+	sigaction(SIGBUS, &sa, &old);
+	if (!sigsetjmp(bus_error, 1)) {
+		*value = *(const volatile uint32_t *)addr;
+		ok = true;
+	}
+	sigaction(SIGBUS, &old, NULL);
+	return ok;
+}
+
 void svm_bind_vram(struct svm *svm, const void *addr, size_t len)
 {
 	int err = nv_svm_bind(&svm->dev, addr, len, true, NULL);
@@ -346,7 +368,7 @@ uint64_t svm_ledger(const char *name)
 
 /* --- the driver's own view --- */
 
-static FILE *driver_open(void)
+FILE *svm_driver_open(void)
 {
 	const char *dir = "/sys/kernel/debug/dri";
 	DIR *d = opendir(dir);
@@ -367,7 +389,7 @@ static FILE *driver_open(void)
 bool svm_driver_counter(const char *name, uint64_t *value)
 {
 	char line[256], key[64];
-	FILE *f = driver_open();
+	FILE *f = svm_driver_open();
 	bool found = false;
 	uint64_t v;
 
@@ -385,7 +407,7 @@ bool svm_driver_counter(const char *name, uint64_t *value)
 int svm_fault_record(const void *addr)
 {
 	uint64_t page = (uintptr_t)addr & ~(SZ_4K - 1), at;
-	FILE *f = driver_open();
+	FILE *f = svm_driver_open();
 	unsigned int access, reason;
 	int error, found = 0;
 	char line[256];
@@ -397,6 +419,50 @@ int svm_fault_record(const void *addr)
 	if (f)
 		fclose(f);
 	return found;
+}
+
+static bool write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = write(fd, text, strlen(text));
+	close(fd);
+	return n == (ssize_t)strlen(text);
+}
+
+void svm_gpu_slot(char slot[64])
+{
+	char link[256], *name;
+	ssize_t n = readlink("/sys/class/drm/renderD128/device", link, sizeof(link) - 1);
+
+	igt_assert_lt(0, (int)n);
+	link[n] = 0;
+	name = strrchr(link, '/');
+	igt_assert(name && strlen(name + 1) < 64);
+	strcpy(slot, name + 1);
+}
+
+void svm_driver_unbind(const char *slot)
+{
+	igt_assert_f(write_text("/sys/bus/pci/drivers/nouveau/unbind", slot), "unbind: %s\n", strerror(errno));
+}
+
+void svm_wait_node(void)
+{
+	int i;
+
+	for (i = 0; i < 300 && access("/dev/dri/renderD128", F_OK); i++)
+		usleep(100000);
+	igt_assert_f(i < 300, "there is no render node\n");
+}
+
+void svm_driver_bind(const char *slot)
+{
+	igt_assert_f(write_text("/sys/bus/pci/drivers/nouveau/bind", slot), "bind: %s\n", strerror(errno));
+	svm_wait_node();
 }
 
 /* --- the model's events --- */
@@ -504,18 +570,6 @@ void svm_slow_end(struct svm_slow *slow, uint32_t first)
 	}
 	free(page);
 	close(slow->fd);
-}
-
-static bool write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return false;
-	n = write(fd, text, strlen(text));
-	close(fd);
-	return n == (ssize_t)strlen(text);
 }
 
 void svm_swap_on(size_t size)

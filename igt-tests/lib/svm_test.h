@@ -53,6 +53,9 @@ void svm_cpu_write_pages(void *addr, uint32_t n, uint32_t first);
 /** svm_cpu_check_pages() - check what svm_cpu_write_pages() or svm_gpu_write_pages() wrote; @whole: also the last words. */
 void svm_cpu_check_pages(const void *addr, uint32_t n, uint32_t first, bool whole);
 
+/** svm_cpu_try() - read a word that may raise SIGBUS.  Return: false when it did. */
+bool svm_cpu_try(const void *addr, uint32_t *value);
+
 /** svm_bind_vram() - SVM_BIND [addr, addr + len) to VRAM. */
 void svm_bind_vram(struct svm *svm, const void *addr, size_t len);
 
@@ -85,10 +88,20 @@ uint64_t svm_ledger(const char *name);
 
 /* --- the driver's own view; Linux 7.3's code has none --- */
 
+/** svm_driver_open() - the driver's "svm" in debugfs.  Return: NULL when there is none. */
+FILE *svm_driver_open(void);
 /** svm_driver_counter() - a line of debugfs.  Return: false when there is none of this name. */
 bool svm_driver_counter(const char *name, uint64_t *value);
 /** svm_fault_record() - what the driver recorded of the cancelled fault at @addr.  Return: its error, 0: nothing. */
 int svm_fault_record(const void *addr);
+
+/** svm_gpu_slot() - the first GPU's name on the PCI bus: "0000:00:03.0" */
+void svm_gpu_slot(char slot[64]);
+void svm_driver_unbind(const char *slot);
+/** svm_driver_bind() - and wait for the render node, which is there when this returns. */
+void svm_driver_bind(const char *slot);
+/** svm_wait_node() - wait for the render node of a GPU that comes. */
+void svm_wait_node(void);
 
 /* --- the model's events --- */
 

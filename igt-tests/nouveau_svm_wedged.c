@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT
+/**
+ * TEST: nouveau svm wedged
+ * Category: Core
+ * Mega feature: SVM
+ * Sub-category: shared virtual memory
+ * Functionality: a copy engine that does not answer
+ * Description: the engine is stopped before its memory is anybody's, SVM says so, and goes on without copies
+ *
+ * Each ends with the driver bound anew, on which all is well again.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "gpu_model.h"
+#include "igt.h"
+#include "svm_test.h"
+
+#include <drm.h>
+#include <nouveau_drm.h>
+
+IGT_TEST_DESCRIPTION("A copy engine that does not answer.");
+
+#define NR (SZ_2M / SZ_4K)
+
+/* The model's number of the engine that moves pages: the first copy engine off the runlist of the graphics engine. */
+#define COPY_ENGINE 2
+
+static char slot[64];
+
+static bool wedged(void)
+{
+	char line[64] = "";
+	FILE *f = svm_driver_open();
+
+	igt_assert(f && fgets(line, sizeof(line), f));
+	fclose(f);
+	return !strcmp(line, "on migration wedged\n");
+}
+
+static void begin(void)
+{
+	svm_gpu_slot(slot);
+	igt_assert(!wedged());
+	svm_migrate_on_fault(false);
+}
+
+static void hang(void)
+{
+	svm_inject(&(struct gpu_model_inject){ .point = "engine_hang", .arg = COPY_ENGINE });
+}
+
+/* The engine would go on now, if it had not been stopped. From here on nobody may touch [bus, bus + len). */
+static int go_on(uint64_t bus, uint64_t len)
+{
+	struct gpu_model *m = gpu_model_open(0);
+	int err = m ? 0 : -errno;
+
+	if (m && len)
+		err = gpu_model_watch(m, true, bus, len);
+	if (m && !err)
+		err = gpu_model_disarm(m, "engine_hang");
+	if (m)
+		gpu_model_close(m);
+	return err;
+}
+
+static void untouched(uint64_t bus, uint64_t len)
+{
+	struct gpu_model *m = gpu_model_open(0);
+
+	igt_assert(m);
+	/* Long enough for any copy. */
+	usleep(500000);
+	igt_assert_eq_u64(gpu_model_sanitizer(m, "watched_access"), 0);
+	igt_assert_eq(gpu_model_unwatch(m, true, bus, len), 0);
+	gpu_model_close(m);
+}
+
+/* Without copies all is in place. */
+static void works_in_place(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	uint64_t pages = UINT64_MAX;
+
+	svm_migrate_on_fault(true);
+	svm_cpu_write_pages(p, NR, 0x1000);
+	svm_gpu_check_pages(svm, p, NR, 0x1000);
+	svm_gpu_write_pages(svm, p, NR, 0x2000);
+	igt_assert_eq(nv_svm_bind(&svm->dev, p, SZ_2M, true, &pages), 0);
+	igt_assert_eq_u64(pages, 0);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), 0);
+	svm_gpu_check_pages(svm, p, NR, 0x2000);
+	/* A page that cannot move is the GPU's alone for a while. */
+	svm_gpu_add(svm, p, 1, 32);
+	igt_assert_eq_u32(*(volatile uint32_t *)p, 0x2000 + 32);
+	svm_free(p, SZ_2M);
+}
+
+static void new_client_works_in_place(void)
+{
+	struct svm svm;
+
+	svm_open(&svm);
+	works_in_place(&svm);
+	svm_close(&svm);
+}
+
+/* Bind the driver anew: it is another life. */
+static void heal(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	struct svm svm;
+
+	svm_driver_unbind(slot);
+	svm_driver_bind(slot);
+	igt_assert(!wedged());
+	svm_open(&svm);
+	svm_cpu_write_pages(p, NR, 0x3000);
+	svm_bind_vram(&svm, p, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	svm_gpu_write_pages(&svm, p, NR, 0x4000);
+	svm_cpu_check_pages(p, NR, 0x4000, false);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: cpu-fault
+ * Description: the engine hangs over a CPU fault: SIGBUS, the page stays and the GPU has it; lost when the driver goes
+ */
+static void test_cpu_fault(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	uint32_t v = 0, i;
+	struct svm svm;
+
+	begin();
+	svm_open(&svm);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_bind_vram(&svm, p, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	svm_gpu_write_pages(&svm, p, NR, 0x200);
+	hang();
+	igt_assert_f(!svm_cpu_try(p, &v), "the CPU reads %#x\n", v);
+	igt_assert(wedged());
+	igt_assert_eq(go_on(0, 0), 0);
+	for (i = 1; i < NR; i += 100)
+		igt_assert_f(!svm_cpu_try(p + i * SZ_4K, &v), "the CPU reads %#x in page %u\n", v, i);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	svm_gpu_check_pages(&svm, p, NR, 0x200);
+	works_in_place(&svm);
+	new_client_works_in_place();
+	svm_close(&svm);
+	/* Its data goes with the driver, and it can end. */
+	svm_driver_unbind(slot);
+	igt_assert_f(!svm_cpu_try(p, &v), "the CPU reads %#x\n", v);
+	svm_free(p, SZ_2M);
+	svm_driver_bind(slot);
+	heal();
+}
+
+/**
+ * SUBTEST: bind
+ * Description: the engine hangs over SVM_BIND: nothing has moved, and the memory is not read any more
+ */
+static void test_bind(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_THP);
+	uint64_t bus = svm_page_pfn(p) * SZ_4K, pages = UINT64_MAX;
+	struct svm svm;
+
+	begin();
+	svm_open(&svm);
+	svm_cpu_write_pages(p, NR, 0x100);
+	hang();
+	igt_assert_eq(nv_svm_bind(&svm.dev, p, SZ_2M, true, &pages), 0);
+	igt_assert_eq(go_on(bus, SZ_2M), 0);
+	igt_assert_eq_u64(pages, 0);
+	igt_assert(wedged());
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR);
+	untouched(bus, SZ_2M);
+	svm_cpu_check_pages(p, NR, 0x100, true);
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	works_in_place(&svm);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+	heal();
+}
+
+/**
+ * SUBTEST: evict
+ * Description: the engine hangs when buffers need the VRAM: they do not get it, and the GPU has its data
+ */
+static void test_evict(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_THP);
+	struct svm_vram fill;
+	struct svm svm;
+
+	begin();
+	svm_open(&svm);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_bind_vram(&svm, p, SZ_2M);
+	hang();
+	svm_vram_fill(&svm, &fill);
+	svm_vram_release(&fill);
+	igt_assert(wedged());
+	igt_assert_eq(go_on(0, 0), 0);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	works_in_place(&svm);
+	svm_close(&svm);
+	/* Not needed any more: freed without a copy. */
+	svm_free(p, SZ_2M);
+	heal();
+}
+
+struct binder {
+	struct svm svm;
+	char *p;
+	uint64_t bus, len, pages;
+	pthread_barrier_t *start;
+	int err;
+};
+
+static struct binder *first_back;
+
+static void *binder_main(void *arg)
+{
+	struct binder *b = arg, *none = NULL;
+
+	pthread_barrier_wait(b->start);
+	nv_svm_bind(&b->svm.dev, b->p, SZ_2M, true, &b->pages);
+	/* Whoever is back first has memory that nobody reads any more. */
+	if (__atomic_compare_exchange_n(&first_back, &none, b, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		b->err = go_on(b->bus, b->len);
+	return NULL;
+}
+
+/* @n clients at once, each with a block of which every other page, @holes, is not there. */
+static void hang_with(uint32_t n, bool holes)
+{
+	struct binder b[8] = { 0 };
+	pthread_t thread[ARRAY_SIZE(b)];
+	pthread_barrier_t start;
+	uint32_t i, k;
+
+	begin();
+	igt_assert_eq(pthread_barrier_init(&start, NULL, n), 0);
+	first_back = NULL;
+	for (i = 0; i < n; i++) {
+		svm_open(&b[i].svm);
+		b[i].start = &start;
+		b[i].pages = UINT64_MAX;
+		b[i].p = svm_alloc(SZ_2M, holes ? PAGES_4K : PAGES_THP);
+		svm_cpu_write_pages(b[i].p, NR, 0x100 * (i + 1));
+		/* A huge page is in one piece, and can be watched. */
+		b[i].bus = svm_page_pfn(b[i].p) * SZ_4K;
+		b[i].len = holes ? 0 : SZ_2M;
+		for (k = 1; holes && k < NR; k += 2)
+			igt_assert_eq(madvise(b[i].p + k * SZ_4K, SZ_4K, MADV_DONTNEED), 0);
+	}
+	hang();
+	for (i = 0; i < n; i++)
+		igt_assert_eq(pthread_create(&thread[i], NULL, binder_main, &b[i]), 0);
+	for (i = 0; i < n; i++)
+		pthread_join(thread[i], NULL);
+	igt_assert(wedged());
+	igt_assert_eq(first_back->err, 0);
+	if (first_back->len)
+		untouched(first_back->bus, first_back->len);
+	for (i = 0; i < n; i++) {
+		igt_assert_eq_u64(b[i].pages, 0);
+		igt_assert_eq_u64(svm_count_pages(b[i].p, SZ_2M, PAGE_IN_VRAM), 0);
+		for (k = 0; k < NR; k++)
+			igt_assert_eq_u32(*(volatile uint32_t *)(b[i].p + k * SZ_4K),
+					  holes && k % 2 ? 0 : 0x100 * (i + 1) + k);
+		works_in_place(&b[i].svm);
+	}
+	for (i = 0; i < n; i++) {
+		svm_close(&b[i].svm);
+		svm_free(b[i].p, SZ_2M);
+	}
+	pthread_barrier_destroy(&start);
+	heal();
+}
+
+/**
+ * SUBTEST: two-at-once
+ * Description: the engine hangs over the copies of two clients: neither is told before it has been stopped
+ */
+static void test_two(void)
+{
+	hang_with(2, false);
+}
+
+/**
+ * SUBTEST: ring-full
+ * Description: the engine hangs, and more copies come than the ring holds
+ */
+static void test_ring(void)
+{
+	hang_with(6, true);
+}
+
+int igt_main()
+{
+	igt_fixture()
+		igt_require_f(svm_driver_open(), "this driver does not say whether it is wedged\n");
+	igt_describe("The engine hangs over a CPU fault");
+	igt_subtest("cpu-fault")
+		test_cpu_fault();
+	igt_describe("The engine hangs over SVM_BIND");
+	igt_subtest("bind")
+		test_bind();
+	igt_describe("The engine hangs over an eviction");
+	igt_subtest("evict")
+		test_evict();
+	igt_describe("The engine hangs over the copies of two clients");
+	igt_subtest("two-at-once")
+		test_two();
+	igt_describe("The engine hangs with the ring full");
+	igt_subtest("ring-full")
+		test_ring();
+}
