@@ -376,10 +376,11 @@ static void test_fdinfo(void)
 	const char *key = "drm-resident-svm-vram";
 	struct nv_dev plain;
 	struct svm svm;
-	char *p, *q;
+	char *p, *q, *r;
 
 	svm_open(&svm);
 	svm_migrate_on_fault(false);
+	r = svm_alloc(SZ_2M, PAGES_4K);
 	p = svm_alloc(2 * SZ_2M, PAGES_THP);
 	q = svm_alloc(SZ_2M, PAGES_4K);
 	svm_cpu_write_pages(p, 2 * NR, 0x100);
@@ -389,7 +390,8 @@ static void test_fdinfo(void)
 	igt_assert_eq((int)fdinfo(svm.dev.fd, key), 0);
 	svm_bind_vram(&svm, p, 2 * SZ_2M);
 	igt_assert_eq((int)fdinfo(svm.dev.fd, key), 4096);
-	svm_bind_vram(&svm, q, SZ_64K);
+	/* A new range keeps to what was asked for. */
+	svm_bind_vram(&svm, r, SZ_64K);
 	igt_assert_eq((int)fdinfo(svm.dev.fd, key), 4096 + 64);
 	igt_assert_eq_u32(*(volatile uint32_t *)p, 0x100);
 	igt_assert_eq((int)fdinfo(svm.dev.fd, key), 2048 + 64);
@@ -399,6 +401,7 @@ static void test_fdinfo(void)
 	nv_dev_close(&plain);
 	svm_free(p, 2 * SZ_2M);
 	igt_assert_eq((int)fdinfo(svm.dev.fd, key), 64);
+	svm_free(r, SZ_2M);
 	svm_free(q, SZ_2M);
 	svm_close(&svm);
 	svm_migrate_on_fault(true);

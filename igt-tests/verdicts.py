@@ -27,6 +27,16 @@ PROVOKED = [
     (re.compile(r"igt@nouveau_svm_inject@evict-"), re.compile(r"\[TTM\] Buffer eviction failed"), None),
     # The copy engine's channel cannot be made anew at once.
     (re.compile(r"igt@nouveau_svm_inject@replace-channel"), re.compile(r"svm: no copies until a channel is made"), None),
+    # The copy engine hangs, and the channel is taken away from it.
+    (re.compile(r"igt@nouveau_svm_wedged@"), re.compile(r"svm: off: the copy engine does not answer"), None),
+    (re.compile(r"igt@nouveau_svm_wedged@"), re.compile(r"SCHED_ERROR 0a \[CTXSW_TIMEOUT\]"), None),
+    (re.compile(r"igt@nouveau_svm_wedged@"), re.compile(r":fenceNonStallIntr\] \[BLOCK\] \(ret:-2\)"), None),
+    (re.compile(r"igt@nouveau_svm_wedged@evict"), re.compile(r"\[TTM\] Buffer eviction failed"), None),
+    (re.compile(r"igt@nouveau_svm_wedged@cpu-fault"), re.compile(r"svm: 1 blocks of data are lost with the device"),
+     None),
+    # The driver is bound anew; a display that is not there has no format.
+    (re.compile(r"igt@nouveau_svm_(setup|wedged)@|igt@nouveau_svm_show@unbound"),
+     re.compile(r"\[drm\] No compatible format found"), None),
     # A memory cgroup that is too small for its process.
     (re.compile(r"igt@nouveau_svm_limits@memcg-oom"), re.compile(r"nouveau_svm_lim invoked oom-killer"),
      re.compile(r"Memory cgroup out of memory: Killed process \d+ \(nouveau_svm_lim\)")),

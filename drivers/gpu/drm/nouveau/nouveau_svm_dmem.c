@@ -646,6 +646,7 @@ nouveau_svm_dmem_to_ram(struct vm_fault *vmf)
 			     pagemap);
 	struct nouveau_svm_dev *svm;
 	vm_fault_t ret;
+	bool replaced;
 	u64 errors;
 	int idx, try;
 
@@ -663,9 +664,11 @@ nouveau_svm_dmem_to_ram(struct vm_fault *vmf)
 		/* The core says SIGBUS for everything. Was it a copy? */
 		if (errors != atomic64_read(&svm->stat[NOUVEAU_SVM_STAT_COPY_ERROR]))
 			break;
+		/* Turned away is not short of memory, even if that is over by now. */
+		replaced = nouveau_svm_ce_replaced(svm->ce);
 		schedule_timeout_uninterruptible(HZ / 100 + 1);
 		ret = VM_FAULT_OOM;
-		if (nouveau_svm_ce_replaced(svm->ce)) {
+		if (replaced || nouveau_svm_ce_replaced(svm->ce)) {
 			/* Nothing was copied, and the access comes again. */
 			ret = 0;
 			break;
