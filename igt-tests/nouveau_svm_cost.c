@@ -187,22 +187,10 @@ static uint32_t runs_of(const void *addr, size_t len)
 #define TRACEFS "/sys/kernel/tracing/"
 #define CPU_FAULT TRACEFS "events/nouveau_svm/nouveau_svm_cpu_fault/"
 
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return false;
-	n = write(fd, text, strlen(text));
-	close(fd);
-	return n == (ssize_t)strlen(text);
-}
-
 static bool trace_start(void)
 {
-	return write_file(TRACEFS "trace", "\n") && write_file(CPU_FAULT "enable", "1") &&
-	       write_file(TRACEFS "tracing_on", "1");
+	return svm_write_text(TRACEFS "trace", "\n") && svm_write_text(CPU_FAULT "enable", "1") &&
+	       svm_write_text(TRACEFS "tracing_on", "1");
 }
 
 static uint64_t trace_stop(void)
@@ -211,7 +199,7 @@ static uint64_t trace_stop(void)
 	uint64_t n = 0;
 	FILE *f;
 
-	igt_assert(write_file(CPU_FAULT "enable", "0"));
+	igt_assert(svm_write_text(CPU_FAULT "enable", "0"));
 	f = fopen(TRACEFS "trace", "re");
 	igt_assert(f);
 	while (fgets(line, sizeof(line), f))

@@ -394,27 +394,6 @@ static void test_a10(void)
 	igt_waitchildren();
 }
 
-static void gpu_sysfs(char *buf, size_t size)
-{
-	char link[64], target[256];
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "/sys/class/drm/renderD128/device");
-	n = readlink(link, target, sizeof(target) - 1);
-	igt_assert(n > 0);
-	target[n] = 0;
-	snprintf(buf, size, "%s", strrchr(target, '/') + 1);
-}
-
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	igt_assert_f(fd >= 0, "%s: %s\n", path, strerror(errno));
-	igt_assert_f(write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s: %s\n", path, strerror(errno));
-	close(fd);
-}
-
 /**
  * SUBTEST: a11-unbind-%s
  * Description: the driver is unbound while data in pages of %arg[1] is in VRAM: the data comes back first
@@ -437,12 +416,12 @@ static void test_a11(enum page_kind kind)
 	svm_cpu_write_pages(p, n, 0x100);
 	igt_assert_eq(nv_svm_bind(&dev, p, n * SZ_4K, true, NULL), 0);
 	igt_assert_eq_u64(svm_count_pages(p, n * SZ_4K, PAGE_IN_VRAM), n);
-	gpu_sysfs(slot, sizeof(slot));
-	write_file("/sys/bus/pci/drivers/nouveau/unbind", slot);
+	svm_gpu_slot(slot);
+	svm_must_write("/sys/bus/pci/drivers/nouveau/unbind", slot);
 	igt_assert_eq_u64(svm_count_pages(p, n * SZ_4K, PAGE_IN_RAM), n);
 	svm_cpu_check_pages(p, n, 0x100, true);
 	nv_dev_close(&dev);
-	write_file("/sys/bus/pci/drivers/nouveau/bind", slot);
+	svm_must_write("/sys/bus/pci/drivers/nouveau/bind", slot);
 }
 
 /**
@@ -464,12 +443,12 @@ static void test_a12(void)
 	svm_bind_vram(&svm, p, LEN);
 	svm_gpu_check_pages(&svm, p, NR, 0x100);
 	nv_bo_del(&big);
-	write_file("/sys/power/pm_test", "devices");
+	svm_must_write("/sys/power/pm_test", "devices");
 	fd = open("/sys/power/state", O_WRONLY | O_CLOEXEC);
 	igt_assert_fd(fd);
 	err = write(fd, "mem", 3) == 3 ? 0 : errno;
 	close(fd);
-	write_file("/sys/power/pm_test", "none");
+	svm_must_write("/sys/power/pm_test", "none");
 	igt_require_f(err != EOPNOTSUPP && err != EBUSY,
 		      "this machine does not suspend (virtiofs has no support for it)\n");
 	igt_assert_eq(err, 0);
@@ -486,7 +465,7 @@ static void rescan_and_use(void)
 	struct svm svm;
 	char *p;
 
-	write_file("/sys/bus/pci/rescan", "1");
+	svm_must_write("/sys/bus/pci/rescan", "1");
 	svm_open(&svm);
 	p = svm_alloc(SZ_2M, PAGES_4K);
 	svm_cpu_write_pages(p, NR, 0x300);
@@ -501,9 +480,9 @@ static void remove_device(void)
 {
 	char slot[64], path[128];
 
-	gpu_sysfs(slot, sizeof(slot));
+	svm_gpu_slot(slot);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove", slot);
-	write_file(path, "1");
+	svm_must_write(path, "1");
 }
 
 /**
@@ -556,13 +535,13 @@ static void test_a13_busy(void)
 	igt_assert_eq(nv_submit(&svm.chan), 0);
 	while (((volatile uint32_t *)p)[SZ_64K / 4] != 0x100 + SZ_64K / 4)
 		sched_yield();
-	gpu_sysfs(slot, sizeof(slot));
-	write_file("/sys/bus/pci/drivers/nouveau/unbind", slot);
+	svm_gpu_slot(slot);
+	svm_must_write("/sys/bus/pci/drivers/nouveau/unbind", slot);
 	for (i = 0; i <= SZ_64K / 4; i++)
 		igt_assert_eq_u32(p[i], 0x100 + i);
 	svm_close(&svm);
 	svm_free(p, SZ_2M);
-	write_file("/sys/bus/pci/drivers/nouveau/bind", slot);
+	svm_must_write("/sys/bus/pci/drivers/nouveau/bind", slot);
 }
 
 /**

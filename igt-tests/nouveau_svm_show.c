@@ -414,13 +414,9 @@ static void test_fdinfo(void)
 static void trace_write(const char *file, const char *text)
 {
 	char path[128];
-	int fd;
 
 	snprintf(path, sizeof(path), TRACEFS "%s", file);
-	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-	igt_assert_f(fd >= 0, "%s: %s\n", path, strerror(errno));
-	igt_assert_eq((int)write(fd, text, strlen(text)), (int)strlen(text));
-	close(fd);
+	svm_must_write(path, text);
 }
 
 /* Lines of an event that have all of @with. */

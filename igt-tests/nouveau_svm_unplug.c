@@ -22,15 +22,6 @@ IGT_TEST_DESCRIPTION("Unbind, removal and unload with data in VRAM.");
 
 #define NR (SZ_2M / SZ_4K)
 
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	igt_assert_f(fd >= 0, "%s: %s\n", path, strerror(errno));
-	igt_assert_f(write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s: %s\n", path, strerror(errno));
-	close(fd);
-}
-
 enum way { UNBIND, REMOVE };
 
 static void take_away(enum way way, const char *slot)
@@ -41,7 +32,7 @@ static void take_away(enum way way, const char *slot)
 		svm_driver_unbind(slot);
 	} else {
 		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove", slot);
-		write_file(path, "1");
+		svm_must_write(path, "1");
 	}
 }
 
@@ -50,7 +41,7 @@ static void bring_back(enum way way, const char *slot)
 	if (way == UNBIND) {
 		svm_driver_bind(slot);
 	} else {
-		write_file("/sys/bus/pci/rescan", "1");
+		svm_must_write("/sys/bus/pci/rescan", "1");
 		svm_wait_node();
 	}
 }

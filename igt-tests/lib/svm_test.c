@@ -421,9 +421,9 @@ int svm_fault_record(const void *addr)
 	return found;
 }
 
-static bool write_text(const char *path, const char *text)
+bool svm_write_text(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0)
@@ -431,6 +431,11 @@ static bool write_text(const char *path, const char *text)
 	n = write(fd, text, strlen(text));
 	close(fd);
 	return n == (ssize_t)strlen(text);
+}
+
+void svm_must_write(const char *path, const char *text)
+{
+	igt_assert_f(svm_write_text(path, text), "%s: %s\n", path, strerror(errno));
 }
 
 void svm_gpu_slot(char slot[64])
@@ -447,7 +452,7 @@ void svm_gpu_slot(char slot[64])
 
 void svm_driver_unbind(const char *slot)
 {
-	igt_assert_f(write_text("/sys/bus/pci/drivers/nouveau/unbind", slot), "unbind: %s\n", strerror(errno));
+	svm_must_write("/sys/bus/pci/drivers/nouveau/unbind", slot);
 }
 
 void svm_wait_node(void)
@@ -461,7 +466,7 @@ void svm_wait_node(void)
 
 void svm_driver_bind(const char *slot)
 {
-	igt_assert_f(write_text("/sys/bus/pci/drivers/nouveau/bind", slot), "bind: %s\n", strerror(errno));
+	svm_must_write("/sys/bus/pci/drivers/nouveau/bind", slot);
 	svm_wait_node();
 }
 
@@ -579,9 +584,9 @@ void svm_swap_on(size_t size)
 	igt_require_f(system("modprobe -q zram num_devices=1") == 0, "the kernel has no zram\n");
 	/* Whoever used it last may have left it set up. */
 	swapoff("/dev/zram0");
-	write_text("/sys/block/zram0/reset", "1");
+	svm_write_text("/sys/block/zram0/reset", "1");
 	snprintf(text, sizeof(text), "%zu", size);
-	igt_assert(write_text("/sys/block/zram0/disksize", text));
+	svm_must_write("/sys/block/zram0/disksize", text);
 	igt_assert_eq(system("mkswap /dev/zram0 >/dev/null 2>&1"), 0);
 	igt_assert_eq(swapon("/dev/zram0", 0), 0);
 }
@@ -589,7 +594,7 @@ void svm_swap_on(size_t size)
 void svm_swap_off(void)
 {
 	igt_assert_eq(swapoff("/dev/zram0"), 0);
-	igt_assert(write_text("/sys/block/zram0/reset", "1"));
+	svm_must_write("/sys/block/zram0/reset", "1");
 }
 
 #define CGROUPS "/run/nvsvm-cgroup"
@@ -603,16 +608,16 @@ void svm_cgroup_enter(size_t max)
 		mkdir(CGROUPS, 0755);
 		igt_assert_eq(system("mount -t cgroup2 none " CGROUPS), 0);
 	}
-	igt_assert(write_text(CGROUPS "/cgroup.subtree_control", "+memory"));
+	svm_must_write(CGROUPS "/cgroup.subtree_control", "+memory");
 	if (mkdir(CGROUP, 0755))
 		igt_assert_eq(errno, EEXIST);
 	snprintf(text, sizeof(text), "%zu", max);
-	igt_assert(write_text(CGROUP "/memory.max", text));
-	igt_assert(write_text(CGROUP "/cgroup.procs", "0"));
+	svm_must_write(CGROUP "/memory.max", text);
+	svm_must_write(CGROUP "/cgroup.procs", "0");
 }
 
 void svm_cgroup_leave(void)
 {
-	igt_assert(write_text(CGROUPS "/cgroup.procs", "0"));
+	svm_must_write(CGROUPS "/cgroup.procs", "0");
 	rmdir(CGROUP);
 }

@@ -95,6 +95,11 @@ bool svm_driver_counter(const char *name, uint64_t *value);
 /** svm_fault_record() - what the driver recorded of the cancelled fault at @addr.  Return: its error, 0: nothing. */
 int svm_fault_record(const void *addr);
 
+/** svm_write_text() - write to a file of sysfs, cgroupfs or tracefs, emptied first.  Return: false when that fails. */
+bool svm_write_text(const char *path, const char *text);
+/** svm_must_write() - the same, where failing fails the test. */
+void svm_must_write(const char *path, const char *text);
+
 /** svm_gpu_slot() - the first GPU's name on the PCI bus: "0000:00:03.0" */
 void svm_gpu_slot(char slot[64]);
 void svm_driver_unbind(const char *slot);

@@ -7,7 +7,9 @@ clfuzz.py run makes random OpenCL kernels from a seed, runs them on one OpenCL
 device and writes what they computed, one JSON line a kernel.  The same seed
 gives the same kernels everywhere, so that the run in the guest (rusticl on the
 emulated GPU) and one on the host (pocl) can be compared by clfuzz.py diff.
-clkernel.py makes the kernels.
+Where they differ, a third device (Mesa's llvmpipe, which shares the front end
+with the GPU's driver and nothing of what makes or executes its code) tells
+which of the two is alone.  clkernel.py makes the kernels.
 """
 import argparse
 import base64
@@ -75,7 +77,8 @@ def run(args):
                 os.unlink(part)
     open(args.out, "a").close()
     done = results(args.out)
-    seeds = [s for s in range(args.seed, args.seed + args.count) if s not in done]
+    wanted = range(args.seed, args.seed + args.count) if args.seeds is None else args.seeds
+    seeds = [s for s in wanted if s not in done]
     share = -(-len(seeds) // args.jobs)
     os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
     with tempfile.TemporaryDirectory(prefix="clfuzz.") as cache:
@@ -165,7 +168,7 @@ def work(args, path, seeds, careful):
         first += len(kernels)
         careful -= 1
         clock.lap("texts")
-        program = cl.Program(ctx, PRELUDE + "".join(k.text for k in kernels)).build(options=["-w"])
+        program = cl.Program(ctx, PRELUDE + "".join(k.text for k in kernels)).build(options=["-w"] + args.option)
         clock.lap("building")
         for k in kernels:
             whole = np.zeros(sum(room for _, _, room in LAYOUT.values()), np.uint8)
@@ -214,39 +217,64 @@ def ulps(a, b):
     return abs(x - y) / unit
 
 
+def difference(seed, got, ref):
+    """The first difference of two results of a kernel, as text; None: they agree."""
+    if got is None or "died" in got:
+        return "no result"
+    for name, size in (("out", 4), ("out64", 8), ("acc", 4)):
+        for at, (a, b) in enumerate(zip(unpack(ref[name], size), unpack(got[name], size), strict=True)):
+            if a != b:
+                return f"{name}[{at}] is {b:#x}, reference {a:#x}"
+    bounds = Kernel(seed).ulps
+    for at, (a, b) in enumerate(zip(unpack(ref["fo"], 4), unpack(got["fo"], 4), strict=True)):
+        # both sides may err by the bound
+        if ulps(a, b) > 2 * bounds[at % 2] and abs(as_float(a) - as_float(b)) > ABSOLUTE:
+            return f"fo[{at}] is {as_float(b)!r}, reference {as_float(a)!r}: {ulps(a, b):.1f} ulp, allowed {bounds[at % 2]}"
+    return None
+
+
+def known_faults(path):
+    """Seed to reason, of the kernels that a compiler is known to get wrong: lines of a seed, a space and the reason."""
+    with open(path) as f:
+        lines = [line.split(None, 1) for line in f if line.strip() and not line.startswith("#")]
+    return {int(seed): reason.strip() for seed, reason in lines}
+
+
 def diff(args):
     ref = results(args.reference)
     got = results(args.result)
-    bad = agree = 0
+    third = results(args.third) if args.third else {}
+    known = known_faults(args.known) if args.known else {}
+    bad = agree = explained = 0
     for seed, r in sorted(ref.items()):
-        g = got.get(seed)
         if "died" in r:
             print(f"left out: seed {seed}, the reference's compiler died")
             continue
-        if g is None or "died" in g:
-            print(f"differs: seed {seed}: no result")
-            bad += 1
-            continue
-        what = None
-        for name, size in (("out", 4), ("out64", 8), ("acc", 4)):
-            for at, (a, b) in enumerate(zip(unpack(r[name], size), unpack(g[name], size))):
-                if a != b and what is None:
-                    what = f"{name}[{at}] is {b:#x}, reference {a:#x}"
-        bounds = Kernel(seed).ulps
-        for at, (a, b) in enumerate(zip(unpack(r["fo"], 4), unpack(g["fo"], 4))):
-            # both sides may err by the bound
-            if what is None and ulps(a, b) > 2 * bounds[at % 2] and abs(as_float(a) - as_float(b)) > ABSOLUTE:
-                what = f"fo[{at}] is {as_float(b)!r}, reference {as_float(a)!r}: {ulps(a, b):.1f} ulp, allowed {bounds[at % 2]}"
-        if what:
+        g = got.get(seed)
+        what = difference(seed, g, r)
+        if what is None:
+            agree += 1
+            if seed in known:
+                print(f"differs: seed {seed}: agrees, but is listed: {known[seed]}")
+                bad += 1
+        elif seed in known:
+            print(f"explained: seed {seed}: {what}: {known[seed]}")
+            explained += 1
+        elif g and "died" not in g and seed in third and difference(seed, third[seed], g) is None:
+            print(f"explained: seed {seed}: {what}: the reference is alone, the third opinion is the result's")
+            explained += 1
+        else:
             print(f"differs: seed {seed}: {what}")
             bad += 1
-        else:
-            agree += 1
-    if agree + bad < args.need:
-        print(f"differs: {args.need - agree - bad} kernels too few could be compared")
+    if agree + explained + bad < args.need:
+        print(f"differs: {args.need - agree - explained - bad} kernels too few could be compared")
         bad += 1
-    print(f"clfuzz: {agree} kernels agree, {bad} differ")
+    print(f"clfuzz: {agree} kernels agree, {explained} explained, {bad} differ")
     return 1 if bad else 0
+
+
+def numbers(text):
+    return [int(word) for word in text.split(",") if word]
 
 
 def main():
@@ -255,14 +283,18 @@ def main():
     p = sub.add_parser("run", help="run kernels on a device, write results")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--count", type=int, default=200)
+    p.add_argument("--seeds", type=numbers, help="in place of --seed and --count: a list, by commas")
     p.add_argument("--per-program", type=int, default=10, help="kernels in one program")
     p.add_argument("--jobs", type=int, default=1, help="processes")
     p.add_argument("--resume", action="store_true", help="keep the results that are there, run the others")
     p.add_argument("--device", default="", help="part of the device's name")
+    p.add_argument("--option", action="append", default=[], help="one more for the device's compiler")
     p.add_argument("--svm", action="store_true", help="system SVM pointers in place of buffers")
     p.add_argument("--out", required=True, help="file for the results")
     p = sub.add_parser("diff", help="compare two results; exit status 1 when they differ")
     p.add_argument("--need", type=int, default=1, help="kernels that must agree")
+    p.add_argument("--third", help="results of a third device, for the kernels that differ")
+    p.add_argument("--known", help="list of kernels that a compiler gets wrong, each with its reason")
     p.add_argument("reference")
     p.add_argument("result")
     p = sub.add_parser("show", help="print the kernel of a seed")

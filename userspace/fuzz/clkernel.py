@@ -100,7 +100,8 @@ class Kernel:
             lambda: f"(uint)({self.i(d - 1)})",
             lambda: f"(uint)({self.ul(d - 1)} >> {self.r.randrange(33)})",
             lambda: f"f2u({self.f(d - 1)})",
-            lambda: f"(uint)(uchar){a()}",
+            # of what memory holds: NIR computes what is cut to 8 bits in 8 bits, which nv50_ir does not cut (its defect too)
+            lambda: f"(uint)(uchar)in[{a()} & {INPUTS - 1}u]",
             lambda: f"in[{a()} & {INPUTS - 1}u]",
             lambda: f"bitselect({a()}, {b()}, {self.u(0)})",
         ][t - 10]()
@@ -114,7 +115,8 @@ class Kernel:
         return [
             lambda: f"(int)((uint){a()} {self.pick(['+', '-', '*'])} (uint){b()})",
             lambda: f"(int)((uint){a()} {self.pick(['&', '|', '^'])} (uint){b()})",
-            lambda: f"({a()} >> ({self.u(d - 1)} & 31u))",
+            # with lid, lest a mask follow: nv50_ir takes that for a field of an unsigned number (its defect too)
+            lambda: f"(int)((uint)({a()} >> ({self.u(d - 1)} & 31u)) + lid)",
             lambda: f"({a()} / (({b()} & 0x7fff) | 1))",
             lambda: f"({a()} % (({b()} & 0x7fffff) | 1))",
             lambda: f"({self.cond(d - 1)} ? {a()} : {b()})",
@@ -253,7 +255,7 @@ class Kernel:
                           form.format(a=f"fix(f{self.r.randrange(4)})", b=f"fix(f{self.r.randrange(4)})") + ";")
         decl = "\n".join(
             [f"uint u{k} = in[(gid * {self.r.randrange(1, 9)}u + {self.r.randrange(INPUTS)}u) & {INPUTS - 1}u];" for k in range(6)] +
-            [f"int i{k} = (int)in[(gid + {self.r.randrange(INPUTS)}u) & {INPUTS - 1}u] {self.pick(['', '>> 16', '& 0xff'])};" for k in range(4)] +
+            [f"int i{k} = (int)in[(gid + {self.r.randrange(INPUTS)}u) & {INPUTS - 1}u] {self.pick(['', '/ 65536', '& 0xff'])};" for k in range(4)] +
             [f"ulong l{k} = ((ulong)u{k} << {self.r.randrange(33)}) ^ u{k + 1};" for k in range(3)] +
             [f"float f{k} = fix((float)((int)(u{k} & 0xffffu) - 32768) * ({self.const_f()}));" for k in range(4)])
         stores = "\n".join([f"out[gid * 6u + {k}u] = u{k};" for k in range(6)] +
