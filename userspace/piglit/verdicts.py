@@ -15,10 +15,10 @@ import json
 import sys
 
 
-def read_results(path):
+def read(path):
     opener = bz2.open if path.endswith(".bz2") else open
     with opener(path, "rt", encoding="utf-8", errors="replace") as file:
-        return json.load(file)["tests"]
+        return json.load(file)
 
 
 def read_expected(path):
@@ -80,7 +80,7 @@ def main():
     with open(sys.argv[2], encoding="utf-8") as file:
         names = [line.split("#")[0].strip() for line in file]
     try:
-        tests = read_results(sys.argv[3])
+        tests = read(sys.argv[3])["tests"]
     except (OSError, ValueError, KeyError) as error:
         print(f"FAIL piglit/results: {error}")
         tests = {}
