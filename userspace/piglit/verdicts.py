@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""verdicts.py EXPECTED LIST RESULTS.json[.bz2]: piglit's results as result lines for vm/check.
+"""verdicts.py [--left] EXPECTED LIST RESULTS.json[.bz2]: piglit's results as result lines for vm/check.
 
 LIST names each test that was to run, one a line; one without a result is a failure. All are to pass but those of
 EXPECTED: lines of TEST, RESULT (fail, crash, timeout, skip), CAUSE and perhaps SUBTEST, split at tabs, and lines
 "cause NAME: TEXT", which explain them.
 A test that ends otherwise than listed fails here, one that passes included. A subtest has a line of its own,
 with its name in the fourth column; where subtests are listed, all others of that test have to pass.
-An expected skip stays a skip; an expected failure is a pass that says why. Runs inside the tools tree.
+An expected skip stays a skip; an expected failure is a pass that says why. --left prints only the names of those that
+fail here or have no result. Runs inside the tools tree.
 """
 
 import bz2
@@ -76,16 +77,23 @@ def verdict(name, data, expected, causes):
 
 
 def main():
-    expected, causes = read_expected(sys.argv[1])
-    with open(sys.argv[2], encoding="utf-8") as file:
+    left = sys.argv[1] == "--left"
+    expectations, list_file, results = sys.argv[1 + left:]
+    expected, causes = read_expected(expectations)
+    with open(list_file, encoding="utf-8") as file:
         names = [line.split("#")[0].strip() for line in file]
     try:
-        tests = read(sys.argv[3])["tests"]
+        tests = read(results)["tests"]
     except (OSError, ValueError, KeyError) as error:
-        print(f"FAIL piglit/results: {error}")
+        if not left:
+            print(f"FAIL piglit/results: {error}")
         tests = {}
     for name in filter(None, names):
-        print(verdict(name, tests.get(name), expected, causes))
+        text = verdict(name, tests.get(name), expected, causes)
+        if not left:
+            print(text)
+        elif text.startswith("FAIL"):
+            print(name)
     return 0
 
 
