@@ -295,13 +295,18 @@ static void mem_free(struct mem *m)
 static char *mem_remap(struct mem *m)
 {
 	char *old = m->p, *place, *p;
+	size_t before;
 	int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
 
 	place = mmap(NULL, m->size + SZ_2M, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	igt_assert(place != MAP_FAILED);
 	/* At the same offset within 2 MiB, so that huge pages may stay huge. */
-	p = place + (((uintptr_t)old - (uintptr_t)place) & (SZ_2M - 1));
-	igt_assert_eq(munmap(place, m->size + SZ_2M), 0);
+	before = ((uintptr_t)old - (uintptr_t)place) & (SZ_2M - 1);
+	p = place + before;
+	/* The place itself stays taken until it is replaced: other threads map memory too. */
+	if (before)
+		igt_assert_eq(munmap(place, before), 0);
+	igt_assert_eq(munmap(p + m->size, SZ_2M - before), 0);
 	if (m->flags & DONTUNMAP)
 		flags |= MREMAP_DONTUNMAP;
 	m->p = mremap(old, m->size, m->size, flags, p);
