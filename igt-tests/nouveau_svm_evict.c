@@ -10,7 +10,9 @@
  * Wants VRAM of 256 MiB (vm/run --model=vram=256M), so that memory holds several
  * times that.
  */
+#include <pthread.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "igt.h"
@@ -108,6 +110,53 @@ static void test_bind(struct svm *svm)
 	walk(svm, p, pages_of(len), 0x400);
 	svm_cpu_check_pages(p, pages_of(len), 0x400, true);
 	svm_free(p, len);
+}
+
+struct binder {
+	struct svm *svm;
+	char *p;
+	size_t len;
+	uint64_t pages;
+	int ret;
+};
+
+static void *binder_main(void *arg)
+{
+	struct binder *b = arg;
+
+	b->ret = nv_svm_bind(&b->svm->dev, b->p, b->len, true, &b->pages);
+	return NULL;
+}
+
+/**
+ * SUBTEST: bind-beside-fault
+ * Description: SVM_BIND waits for VRAM that a kernel uses; that kernel touches new memory: it is served meanwhile
+ */
+static void test_bind_beside_fault(struct svm *svm)
+{
+	struct binder b = { .svm = svm, .len = svm_vram_size(svm) / 16 * 5, .ret = -1 };
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	struct svm_busy busy;
+	pthread_t thread;
+
+	b.p = svm_alloc(b.len, PAGES_THP);
+	svm_cpu_write_pages(p, NR, 0x440);
+	svm_cpu_write_pages(b.p, pages_of(b.len), 0x480);
+	svm_busy_begin(svm, &busy, p + 3 * SZ_4K);
+	igt_assert_eq(pthread_create(&thread, NULL, binder_main, &b), 0);
+	/* It has taken what is free, and waits for the rest. */
+	usleep(2000000);
+	igt_assert_f(b.ret == -1, "SVM_BIND is over already: %d, %" PRIu64 " pages of %u\n", b.ret, b.pages,
+		     pages_of(b.len));
+	svm_busy_go(&busy);
+	/* TTM waits for 15 seconds for each buffer. */
+	igt_assert_eq_u32(svm_busy_end(&busy, 10000), 0x443);
+	pthread_join(thread, NULL);
+	igt_assert_eq(b.ret, 0);
+	igt_assert_eq_u64(b.pages, pages_of(b.len));
+	svm_cpu_check_pages(b.p, pages_of(b.len), 0x480, true);
+	svm_free(b.p, b.len);
+	svm_free(p, SZ_2M);
 }
 
 /**
@@ -230,6 +279,105 @@ static void test_while(struct svm *svm)
 	svm_free(p, len);
 }
 
+/*
+ * RAM without a free huge page, and none that compaction can make: a page of each 64 KiB is pinned, the others are
+ * free, and what huge pages there are elsewhere are taken.
+ */
+struct hog {
+	char *small, *huge;
+	size_t small_len, huge_len;
+	int pin[4];
+	unsigned int pins;
+};
+
+static size_t available(void)
+{
+	uint64_t kib = 0, n;
+	char line[256];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	igt_assert(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %" SCNu64, &n) == 1)
+			kib = n;
+	fclose(f);
+	return kib * 1024;
+}
+
+static char *hog_map(size_t len, int advice)
+{
+	char *p = mmap(NULL, len + SZ_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	igt_assert(p != MAP_FAILED);
+	p = (char *)(((uintptr_t)p + SZ_2M - 1) & ~(SZ_2M - 1));
+	igt_assert_eq(madvise(p, len, advice), 0);
+	return p;
+}
+
+static void hog_begin(struct hog *hog)
+{
+	const size_t left = 128 * SZ_1M, per_pin = 16384 * SZ_64K;
+	struct iovec *iov = calloc(16384, sizeof(*iov));
+	size_t at, n;
+
+	memset(hog, 0, sizeof(*hog));
+	hog->small_len = (available() - left) & ~(SZ_64K - 1);
+	hog->small = hog_map(hog->small_len, MADV_NOHUGEPAGE);
+	igt_assert(iov && hog->small_len <= ARRAY_SIZE(hog->pin) * per_pin);
+	for (at = 0; at < hog->small_len; at += SZ_4K)
+		hog->small[at] = 1;
+	for (at = 0; at < hog->small_len;) {
+		for (n = 0; n < 16384 && at < hog->small_len; n++, at += SZ_64K)
+			iov[n] = (struct iovec){ .iov_base = hog->small + at, .iov_len = SZ_4K };
+		hog->pin[hog->pins++] = svm_pin_all(iov, (unsigned int)n);
+	}
+	free(iov);
+	for (at = 0; at < hog->small_len; at += SZ_64K)
+		igt_assert_eq(madvise(hog->small + at + SZ_4K, SZ_64K - SZ_4K, MADV_DONTNEED), 0);
+
+	hog->huge_len = 2 * left;
+	hog->huge = hog_map(hog->huge_len, MADV_HUGEPAGE);
+	for (at = 0, n = 0; at < hog->huge_len && n < 4; at += SZ_2M) {
+		hog->huge[at] = 1;
+		n = svm_page_is_thp(hog->huge + at) ? 0 : n + 1;
+	}
+	igt_assert_lt(0, (int)n);
+	igt_info("%zu huge pages were left\n", at / SZ_2M - n);
+}
+
+static void hog_end(struct hog *hog)
+{
+	while (hog->pins)
+		close(hog->pin[--hog->pins]);
+	munmap(hog->small, hog->small_len);
+	munmap(hog->huge, hog->huge_len);
+}
+
+/**
+ * SUBTEST: no-order-9-buffers
+ * Description: buffers want VRAM, RAM has no free huge page: huge pages leave VRAM as small ones
+ */
+static void test_no_order_9_buffers(struct svm *svm)
+{
+	const size_t len = 32 * SZ_1M;
+	char *p = svm_alloc(len, PAGES_THP);
+	struct svm_vram fill;
+	struct hog hog;
+	size_t left;
+
+	svm_cpu_write_pages(p, pages_of(len), 0xb00);
+	gpu_write(svm, p, pages_of(len), 0xc00);
+	igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), pages_of(len));
+	hog_begin(&hog);
+	svm_vram_fill(svm, &fill);
+	left = svm_count_pages(p, len, PAGE_IN_VRAM);
+	svm_vram_release(&fill);
+	hog_end(&hog);
+	igt_assert_lte((int)left, (int)pages_of(len) / 8);
+	svm_cpu_check_pages(p, pages_of(len), 0xc00, false);
+	svm_free(p, len);
+}
+
 /**
  * SUBTEST: no-order-9
  * Description: RAM has no free huge page: what comes back from VRAM comes in small ones
@@ -286,6 +434,8 @@ int igt_main()
 		igt_describe("SVM_BIND wants VRAM");
 		igt_subtest("by-bind")
 			test_bind(&svm);
+		igt_subtest("bind-beside-fault")
+			test_bind_beside_fault(&svm);
 		igt_describe("Three times VRAM");
 		igt_subtest("three-times-read")
 			test_three_read(&svm);
@@ -300,6 +450,8 @@ int igt_main()
 		igt_describe("RAM is in pieces");
 		igt_subtest("no-order-9")
 			test_no_order_9(&svm);
+		igt_subtest("no-order-9-buffers")
+			test_no_order_9_buffers(&svm);
 		igt_fixture()
 			svm_close(&svm);
 	}

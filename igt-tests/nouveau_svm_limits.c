@@ -190,6 +190,62 @@ static void test_reservation(void)
 	munmap(p, len);
 }
 
+/* Ranges that the driver keeps within [p, p + len). */
+static unsigned int ranges_in(const char *p, size_t len)
+{
+	uint64_t start, end, lo = (uintptr_t)p;
+	FILE *f = svm_driver_open();
+	unsigned int n = 0;
+	char line[256];
+
+	igt_require_f(f, "the driver tells its ranges\n");
+	while (fgets(line, sizeof(line), f))
+		n += sscanf(line, " range %" SCNx64 "-%" SCNx64, &start, &end) == 2 && start >= lo && end <= lo + len;
+	fclose(f);
+	return n;
+}
+
+/**
+ * SUBTEST: bind-unreadable
+ * Description: SVM_BIND of memory that nobody may read, and of a file beyond its end: the driver keeps nothing of it
+ */
+static void test_bind_unreadable(void)
+{
+	const size_t len = 16 * SZ_1M, at = 5 * SZ_1M + SZ_4K;
+	char *p = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *q, name[] = "/tmp/nvsvm.XXXXXX";
+	int fd = mkstemp(name);
+	uint64_t pages = 0;
+	struct svm svm;
+
+	igt_assert(p != MAP_FAILED);
+	igt_assert_fd(fd);
+	unlink(name);
+	igt_assert_eq(ftruncate(fd, SZ_4K), 0);
+	q = mmap(NULL, SZ_1M, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	igt_assert(q != MAP_FAILED);
+	igt_assert_eq(mprotect(p + at, SZ_4K, PROT_READ | PROT_WRITE), 0);
+	svm_cpu_write_pages(p + at, 1, 0x900);
+	svm_cpu_write_pages(q, 1, 0x910);
+	svm_open(&svm);
+
+	igt_assert_eq(nv_svm_bind(&svm.dev, p, len, true, &pages), 0);
+	igt_assert_eq_u64(pages, 1);
+	igt_assert_lte((int)ranges_in(p, len), 1);
+	svm_gpu_check_pages(&svm, p + at, 1, 0x900);
+	svm_cpu_check_pages(p + at, 1, 0x900, true);
+
+	/* A file does not move, but what there is of it does for the GPU. */
+	igt_assert_eq(nv_svm_bind(&svm.dev, q, SZ_1M, false, &pages), 0);
+	igt_assert_eq_u64(pages, 1);
+	igt_assert_lte((int)ranges_in(q, SZ_1M), 1);
+	svm_gpu_check_pages(&svm, q, 1, 0x910);
+
+	svm_close(&svm);
+	munmap(p, len);
+	munmap(q, SZ_1M);
+	close(fd);
+}
+
 int igt_main()
 {
 	igt_fixture()
@@ -211,4 +267,7 @@ int igt_main()
 	igt_describe("A large reservation");
 	igt_subtest("huge-reservation")
 		test_reservation();
+	igt_describe("Nothing to bind");
+	igt_subtest("bind-unreadable")
+		test_bind_unreadable();
 }

@@ -10,6 +10,7 @@
  * Each wants a machine of its own: own-boot.list.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -126,6 +127,61 @@ static void test_live(enum way way)
 	svm_free(p, SZ_2M);
 }
 
+static struct svm live;
+
+static void *bind_main(void *arg)
+{
+	return (void *)(intptr_t)nv_svm_bind(&live.dev, arg, svm_vram_size(&live) / 16 * 5, true, NULL);
+}
+
+static void *go_main(void *arg)
+{
+	usleep(3000000);
+	svm_busy_go(arg);
+	return NULL;
+}
+
+/**
+ * SUBTEST: unbind-while-binding
+ * Description: SVM_BIND waits for VRAM when the driver is unbound: it brings no more data there, which would be lost
+ */
+static void test_while_binding(void)
+{
+	char *p, *q = svm_alloc(SZ_2M, PAGES_4K), slot[64];
+	struct svm_busy busy;
+	pthread_t binder, goer;
+	uint32_t v, lost = 0;
+	size_t len, i;
+
+	svm_gpu_slot(slot);
+	svm_open(&live);
+	len = svm_vram_size(&live) / 16 * 5;
+	p = svm_alloc(len, PAGES_THP);
+	svm_cpu_write_pages(p, (uint32_t)(len / SZ_4K), 0x100);
+	svm_busy_begin(&live, &busy, q);
+	igt_assert_eq(pthread_create(&binder, NULL, bind_main, p), 0);
+	usleep(2000000);
+	igt_assert_eq(pthread_create(&goer, NULL, go_main, &busy), 0);
+	take_away(UNBIND, slot);
+	pthread_join(binder, NULL);
+	pthread_join(goer, NULL);
+	for (i = 0; i < len / SZ_4K; i++) {
+		if (!svm_cpu_try(p + i * SZ_4K, &v))
+			lost++;
+		else
+			igt_assert_eq_u32(v, 0x100 + (uint32_t)i);
+	}
+	igt_assert_eq_u32(lost, 0);
+	/* A mapping keeps the old device's name. */
+	for (i = 0; i < ARRAY_SIZE(busy.bo); i++)
+		nv_bo_del(&busy.bo[i]);
+	svm_close(&live);
+	bring_back(UNBIND, slot);
+	works();
+	svm_free(p, len);
+	svm_free(q, SZ_2M);
+}
+
 /**
  * SUBTEST: unload
  * Description: the module is unloaded while a process has data in VRAM and no file open
@@ -221,6 +277,8 @@ int igt_main()
 		test_live(UNBIND);
 	igt_subtest("remove-live")
 		test_live(REMOVE);
+	igt_subtest("unbind-while-binding")
+		test_while_binding();
 	igt_describe("The module goes");
 	igt_subtest("unload")
 		test_unload();

@@ -527,16 +527,83 @@ void svm_vram_release(struct svm_vram *fill)
 	fill->bo = NULL;
 }
 
-int svm_pin(void *addr, size_t len)
+/* Words of the buffer for results. */
+#define BUSY_GO 0
+#define BUSY_READ 1
+
+static void asm_busy(struct sm6x *p)
+{
+	enum { DST = 0, SRC = 2, VAL = 4 };
+	uint32_t top;
+
+	sm6x_init(p);
+	sm6x_mov_c(p, DST, 0, offsetof(struct nv_args, dst));
+	sm6x_mov_c(p, DST + 1, 0, offsetof(struct nv_args, dst) + 4);
+	sm6x_mov_c(p, SRC, 0, offsetof(struct nv_args, src));
+	sm6x_mov_c(p, SRC + 1, 0, offsetof(struct nv_args, src) + 4);
+	top = sm6x_size(p);
+	sm6x_ld(p, SM6X_B32, VAL, DST, BUSY_GO * 4);
+	sm6x_isetp(p, 0, SM6X_EQ, VAL, SM6X_RZ);
+	p->guard = 0;
+	sm6x_bra(p, top);
+	p->guard = SM6X_PT;
+	sm6x_ld(p, SM6X_B32, VAL, SRC, 0);
+	sm6x_st(p, SM6X_B32, DST, BUSY_READ * 4, VAL);
+	sm6x_exit(p);
+}
+
+void svm_busy_begin(struct svm *svm, struct svm_busy *busy, const void *addr)
+{
+	const struct nv_args args = { .dst = svm->out.va, .src = (uintptr_t)addr };
+	uint64_t size = svm_vram_size(svm) / 16;
+	struct nv_kernel kernel;
+	struct sm6x p;
+	uint32_t i;
+
+	busy->svm = svm;
+	asm_busy(&p);
+	load(svm, &kernel, &p);
+	((volatile uint32_t *)svm->out.map)[BUSY_GO] = 0;
+	for (i = 0; i < ARRAY_SIZE(busy->bo); i++) {
+		igt_assert_eq(nv_bo_new(&svm->dev, size, NOUVEAU_GEM_DOMAIN_VRAM, &busy->bo[i]), 0);
+		nv_use(&svm->chan, &busy->bo[i]);
+	}
+	nv_use(&svm->chan, &svm->out);
+	igt_assert_eq(nv_launch(&svm->chan, &kernel, 1, 1, &args, sizeof(args)), 0);
+	igt_assert_eq(nv_submit(&svm->chan), 0);
+}
+
+void svm_busy_go(struct svm_busy *busy)
+{
+	__atomic_store_n((uint32_t *)busy->svm->out.map + BUSY_GO, 1, __ATOMIC_RELEASE);
+}
+
+uint32_t svm_busy_end(struct svm_busy *busy, unsigned int timeout_ms)
+{
+	uint32_t i;
+
+	igt_assert_eq(nv_wait(&busy->svm->chan, timeout_ms), 0);
+	for (i = 0; i < ARRAY_SIZE(busy->bo); i++)
+		nv_bo_del(&busy->bo[i]);
+	return ((volatile uint32_t *)busy->svm->out.map)[BUSY_READ];
+}
+
+int svm_pin_all(const struct iovec *iov, unsigned int nr)
 {
 	struct io_uring_params params = { 0 };
-	struct iovec iov = { .iov_base = addr, .iov_len = len };
 	int fd = (int)syscall(__NR_io_uring_setup, 1, &params);
 
 	igt_require_f(fd >= 0, "io_uring: %s\n", strerror(errno));
-	igt_assert_f(syscall(__NR_io_uring_register, fd, IORING_REGISTER_BUFFERS, &iov, 1) == 0,
+	igt_assert_f(syscall(__NR_io_uring_register, fd, IORING_REGISTER_BUFFERS, iov, nr) == 0,
 		     "io_uring fixed buffer: %s\n", strerror(errno));
 	return fd;
+}
+
+int svm_pin(void *addr, size_t len)
+{
+	const struct iovec iov = { .iov_base = addr, .iov_len = len };
+
+	return svm_pin_all(&iov, 1);
 }
 
 void svm_slow_begin(struct svm_slow *slow, void *addr, size_t len)

@@ -131,8 +131,25 @@ uint64_t svm_vram_size(struct svm *svm);
 void svm_vram_fill(struct svm *svm, struct svm_vram *fill);
 void svm_vram_release(struct svm_vram *fill);
 
+/** struct svm_busy - a kernel that runs until it is told to go on, and most of VRAM in buffers that it uses */
+struct svm_busy {
+	/** @svm: the client, @bo: the buffers */
+	struct svm *svm;
+	struct nv_bo bo[13];
+};
+
+/** svm_busy_begin() - start it; the last thing it will do is to read the word at @addr. */
+void svm_busy_begin(struct svm *svm, struct svm_busy *busy, const void *addr);
+/** svm_busy_go() - it may go on. */
+void svm_busy_go(struct svm_busy *busy);
+/** svm_busy_end() - wait @timeout_ms until it has, give the buffers back.  Return: the word. */
+uint32_t svm_busy_end(struct svm_busy *busy, unsigned int timeout_ms);
+
 /** svm_pin() - pin pages for long, as a fixed buffer of io_uring.  Return: close it to end that. */
 int svm_pin(void *addr, size_t len);
+struct iovec;
+/** svm_pin_all() - the same for @nr stretches. */
+int svm_pin_all(const struct iovec *iov, unsigned int nr);
 
 /** struct svm_slow - missing memory: who touches it waits until somebody supplies it (userfaultfd) */
 struct svm_slow {

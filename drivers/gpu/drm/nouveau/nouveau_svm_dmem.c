@@ -26,7 +26,9 @@
  * Lock order: mmap_lock, then the reservation of the block's buffer, then folio
  * locks, then the copy engine's. migrate_to_ram takes no lock of this file.
  * Eviction goes by physical pages and takes neither mmap_lock nor a lock of an
- * address space.
+ * address space; it only tries for mmap_lock to split a huge page that RAM has no
+ * place for. Who makes room for a block holds none of them: buffers are not moved
+ * before the work that uses them is over, and that may wait for a page.
  *
  * Failure: a copy that fails leaves the pages where they are. On the way to VRAM
  * the block is given back and the range mapped in place; on the way back the CPU
@@ -114,6 +116,8 @@ struct nouveau_svm_devmem {
 	struct kref ref;
 	/** @bo: the buffer, which points back by &nouveau_bo.svm */
 	struct nouveau_bo *bo;
+	/** @start: where in the owner's address space its pages were put first */
+	unsigned long start;
 	/** @drm: the DRM device */
 	struct drm_device *drm;
 	/** @svm: the device, valid inside drm_dev_enter() */
@@ -163,8 +167,7 @@ nouveau_svm_devmem_free(struct work_struct *work)
 
 	if (drm_dev_enter(drm, &idx)) {
 		pm_runtime_put_autosuspend(drm->dev);
-		atomic_dec(&devmem->svm->devmems);
-		wake_up_var(&devmem->svm->devmems);
+		atomic_dec_and_wake_up(&devmem->svm->devmems);
 		drm_dev_exit(idx);
 	} else {
 		pm_runtime_put_noidle(drm->dev);
@@ -303,16 +306,15 @@ static const struct drm_pagemap_devmem_ops nouveau_svm_devmem_ops = {
 	.copy_to_ram = nouveau_svm_devmem_op_to_ram,
 };
 
-/* Returns a block whose buffer is reserved, so that nobody evicts it. */
+/* Takes free VRAM. Returns a block whose buffer is reserved, so that nobody evicts it. */
 static struct nouveau_svm_devmem *
 nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
-		       unsigned long size, bool evict)
+		       unsigned long start, unsigned long size)
 {
 	struct nouveau_svm_dev *svm = np->svm;
 	struct nouveau_drm *drm = svm->drm;
 	struct ttm_operation_ctx ctx = {
-		.interruptible = evict,
-		.no_wait_gpu = !evict,
+		.no_wait_gpu = true,
 		.gfp_retry_mayfail = true,
 	};
 	struct nouveau_svm_devmem *devmem;
@@ -322,11 +324,13 @@ nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
 	if (!devmem)
 		return ERR_PTR(-ENOMEM);
 
-	ret = nouveau_bo_new_vram(&drm->client, size,
-				  evict ? 0 : TTM_PL_FLAG_DESIRED, &ctx,
+	ret = nouveau_bo_new_vram(&drm->client, size, TTM_PL_FLAG_DESIRED, &ctx,
 				  &devmem->bo);
-	if (ret)
+	if (ret) {
+		if (ret == -ENOMEM)
+			ret = -ENOSPC; /* TTM does not tell them apart. */
 		goto err_free;
+	}
 
 	if (WARN_ON_ONCE(!IS_ALIGNED(devmem->bo->offset, size) ||
 			 devmem->bo->offset + size > np->size)) {
@@ -342,6 +346,7 @@ nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
 	INIT_WORK(&devmem->free_work, nouveau_svm_devmem_free);
 	devmem->drm = drm->dev;
 	devmem->svm = svm;
+	devmem->start = start;
 	devmem->bo->svm = devmem;
 	mmgrab(mm);
 	pm_runtime_get_noresume(drm->dev->dev);
@@ -358,7 +363,7 @@ err_free:
 
 static int
 nouveau_svm_populate_locked(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
-			    unsigned long start, unsigned long end, bool evict,
+			    unsigned long start, unsigned long end,
 			    unsigned long timeslice_ms)
 {
 	struct drm_pagemap_migrate_details details = {
@@ -377,9 +382,21 @@ nouveau_svm_populate_locked(struct nouveau_svm_pagemap *np, struct mm_struct *mm
 		goto out;
 	}
 
-	devmem = nouveau_svm_devmem_new(np, mm, end - start, evict);
+	devmem = nouveau_svm_devmem_new(np, mm, start, end - start);
 	if (IS_ERR(devmem)) {
 		ret = PTR_ERR(devmem);
+		goto out;
+	}
+
+	/*
+	 * Either nouveau_svm_dmem_evict_all() counts this block, or we see that
+	 * no more are wanted. Pairs with smp_mb() there.
+	 */
+	smp_mb__after_atomic();
+	if (READ_ONCE(np->svm->no_devmem)) {
+		ttm_bo_unreserve(&devmem->bo->bo);
+		nouveau_svm_devmem_put(devmem);
+		ret = -ENODEV;
 		goto out;
 	}
 
@@ -400,10 +417,10 @@ out:
  * @mm: the address space
  * @start: first address
  * @end: address after the last, so that the size is that of a block
- * @evict: make room and wait for it, else take free VRAM only
  *
  * All of the range moves or nothing. Anonymous memory moves, and holes are
- * filled with zeroes.
+ * filled with zeroes. Takes free VRAM, and waits for nobody's work: callers hold
+ * locks that service of faults needs. See nouveau_svm_dmem_make_room().
  *
  * Return: 0 if the range is in VRAM. -ENOSPC: no free VRAM. -EBUSY: a page is
  * pinned, swapped out, not anonymous, or part of the range was in VRAM. -ENODEV:
@@ -411,7 +428,7 @@ out:
  */
 int
 nouveau_svm_dmem_populate(struct drm_pagemap *dpagemap, struct mm_struct *mm,
-			  unsigned long start, unsigned long end, bool evict)
+			  unsigned long start, unsigned long end)
 {
 	int ret;
 
@@ -419,10 +436,41 @@ nouveau_svm_dmem_populate(struct drm_pagemap *dpagemap, struct mm_struct *mm,
 		return -EFAULT;
 	mmap_read_lock(mm);
 	ret = nouveau_svm_populate_locked(to_nouveau_svm_pagemap(dpagemap), mm,
-					  start, end, evict, 0);
+					  start, end, 0);
 	mmap_read_unlock(mm);
 	mmput(mm);
 	return ret;
+}
+
+/**
+ * nouveau_svm_dmem_make_room() - Let others give up VRAM
+ * @svm: the device
+ * @size: bytes, that of a block
+ *
+ * For callers that hold no lock of SVM and no mmap_lock: a buffer is not moved
+ * before the work that uses it is over, and that may wait for a page. Nothing
+ * keeps the room for the caller, who tries again if somebody else was faster.
+ *
+ * Return: 0 if there is room now. -ENOMEM or -EBUSY: nobody gives any up, or memory
+ * ran out. -ERESTARTSYS: interrupted.
+ */
+int
+nouveau_svm_dmem_make_room(struct nouveau_svm_dev *svm, unsigned long size)
+{
+	struct ttm_operation_ctx ctx = {
+		.interruptible = true,
+		.gfp_retry_mayfail = true,
+	};
+	struct nouveau_bo *bo;
+	int ret;
+
+	ret = nouveau_bo_new_vram(&svm->drm->client, size, 0, &ctx, &bo);
+	if (ret)
+		return ret;
+
+	ttm_bo_unreserve(&bo->bo);
+	nouveau_bo_fini(bo);
+	return 0;
 }
 
 /* Eviction. */
@@ -523,6 +571,46 @@ out:
 	return ret;
 }
 
+/*
+ * Split the huge page that a block is. Eviction by physical pages cannot: if RAM has
+ * no free huge page, a huge page stays where it is. To collect one page of it for
+ * migration splits it, if it still is where it was put; the page stays. Called with
+ * any locks of TTM's and maybe mmap_lock held, hence trylock. Returns whether it may
+ * be worth another try.
+ */
+static bool
+nouveau_svm_devmem_split(struct nouveau_svm_devmem *devmem)
+{
+	struct mm_struct *mm = devmem->base.mm;
+	unsigned long src = 0, dst = 0;
+	struct migrate_vma migrate = {
+		.start = devmem->start,
+		.end = devmem->start + PAGE_SIZE,
+		.src = &src,
+		.dst = &dst,
+		.pgmap_owner = devmem->base.dpagemap->pagemap->owner,
+		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+	};
+	bool split = false;
+
+	if (devmem->base.size != SZ_2M || !mmget_not_zero(mm))
+		return false;
+
+	if (mmap_read_trylock(mm)) {
+		migrate.vma = vma_lookup(mm, devmem->start);
+		if (migrate.vma && vma_is_anonymous(migrate.vma) &&
+		    !migrate_vma_setup(&migrate)) {
+			migrate_vma_pages(&migrate);
+			migrate_vma_finalize(&migrate);
+			split = true;
+		}
+		mmap_read_unlock(mm);
+	}
+
+	mmput_async(mm);
+	return split;
+}
+
 /**
  * nouveau_svm_devmem_evict() - Bring all pages of a block back to RAM
  * @devmem: the block, its buffer reserved
@@ -544,6 +632,8 @@ nouveau_svm_devmem_evict(struct nouveau_svm_devmem *devmem)
 	ret = drm_pagemap_evict_to_ram(&devmem->base);
 	if (ret == -EFAULT)
 		ret = nouveau_svm_devmem_evict_orphan(devmem);
+	else if (ret == -EBUSY && nouveau_svm_devmem_split(devmem))
+		ret = drm_pagemap_evict_to_ram(&devmem->base);
 	trace_nouveau_svm_evict(drm->dev, devmem->base.mm, devmem->base.size, ret);
 	if (!ret)
 		nouveau_svm_count(devmem->svm, NOUVEAU_SVM_STAT_EVICT, 1);
@@ -568,6 +658,8 @@ nouveau_svm_dmem_evict_all(struct nouveau_svm_dev *svm)
 
 	/* Pairs with READ_ONCE() in nouveau_svm_populate_locked(). */
 	WRITE_ONCE(svm->no_devmem, true);
+	/* Pairs with smp_mb__after_atomic() there. */
+	smp_mb();
 	for (try = 0; try < 3 && atomic_read(&svm->devmems); try++) {
 		if (nouveau_svm_ce_wedged(svm->ce))
 			break;
@@ -602,7 +694,7 @@ nouveau_svm_dmem_populate_mm(struct drm_pagemap *dpagemap, unsigned long start,
 			     unsigned long timeslice_ms)
 {
 	return nouveau_svm_populate_locked(to_nouveau_svm_pagemap(dpagemap), mm,
-					   start, end, false, timeslice_ms);
+					   start, end, timeslice_ms);
 }
 
 static void

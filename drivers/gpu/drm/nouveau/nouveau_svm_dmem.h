@@ -20,7 +20,8 @@ int nouveau_svm_dmem_evict_all(struct nouveau_svm_dev *svm);
 
 struct drm_pagemap *nouveau_svm_dmem_get(struct nouveau_svm_dev *svm);
 int nouveau_svm_dmem_populate(struct drm_pagemap *dpagemap, struct mm_struct *mm,
-			      unsigned long start, unsigned long end, bool evict);
+			      unsigned long start, unsigned long end);
+int nouveau_svm_dmem_make_room(struct nouveau_svm_dev *svm, unsigned long size);
 
 int nouveau_svm_devmem_evict(struct nouveau_svm_devmem *devmem);
 #else

@@ -29,8 +29,9 @@
  * 4. The locks of nvkm/subdev/mmu/vmmpfn.c; &nouveau_svm_vm.gc_lock.
  *
  * Failure: service of a fault never waits for work of users, and takes only VRAM
- * that is free. If memory cannot move it is mapped where it is. If that fails
- * too, the caller cancels the fault.
+ * that is free; a prefetch has others give up some, with no lock held. If memory
+ * cannot move it is mapped where it is. If that fails too, the caller cancels the
+ * fault.
  */
 #include "nouveau_svm_vm.h"
 #include "nouveau_svm_dmem.h"
@@ -67,6 +68,10 @@ module_param_named(svm_notifier_mib, nouveau_svm_notifier_mib, uint, 0444);
 
 /* How often the CPU's mappings may change under us before we give up. */
 #define NOUVEAU_SVM_TRIES	32
+/* How often mm may say no to the smallest range before we believe it. */
+#define NOUVEAU_SVM_REFUSALS	4
+/* How often others may be faster in taking room that was made for us. */
+#define NOUVEAU_SVM_ROOM_TRIES	4
 
 #define NOUVEAU_SVM_VA_BITS	47
 
@@ -402,7 +407,9 @@ nouveau_svm_range_bind(struct nouveau_svm_vm *vm, struct nouveau_svm_range *rang
 
 	/* The array stays while the lock is held, even if it is out of date. */
 	lockdep_assert_held(&vm->lock);
+	drm_gpusvm_notifier_lock(&vm->gpusvm);
 	leaves = nouveau_svm_range_leaves(vm, range, ro, page, &big, &vram);
+	drm_gpusvm_notifier_unlock(&vm->gpusvm);
 	ret = nouveau_svm_range_ref(vm, range, leaves);
 	if (ret)
 		return ret;
@@ -738,8 +745,9 @@ nouveau_svm_range_fetch(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ran
 /*
  * Move a range to VRAM as far as that is possible. One page that cannot move
  * keeps a block where it is, so a large range is tried again in small pieces.
+ * Returns -ENOSPC if there was not enough VRAM for all of it, else 0.
  */
-static void
+static int
 nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
 			  bool evict)
 {
@@ -750,20 +758,21 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 
 	if (drm_gpusvm_scan_mm(&range->base, vm->dpagemap->pagemap->owner,
 			       vm->dpagemap->pagemap) == DRM_GPUSVM_SCAN_EQUAL)
-		return;
+		return 0;
 	if (!evict && nouveau_svm_range_bounces(range))
-		return;
+		return 0;
 
-	ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end, evict);
+	ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
 	if (ret == -EBUSY && evict && nouveau_svm_range_fetch(vm, range))
-		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end, evict);
+		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
 	if (ret == -EBUSY && end - start == SZ_2M) {
 		for (; start < end && ret != -ENOSPC && ret != -ENODEV; start += SZ_64K)
 			ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start,
-							start + SZ_64K, evict);
+							start + SZ_64K);
 	}
 	if (ret)
 		nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_MIGRATE_FAIL, 1);
+	return ret == -ENOSPC ? ret : 0;
 }
 
 /*
@@ -806,15 +815,20 @@ nouveau_svm_range_make_exclusive(struct nouveau_svm_vm *vm,
 {
 	unsigned long first = drm_gpusvm_range_start(&range->base);
 	struct mm_struct *mm = vm->gpusvm.mm;
+	unsigned long *exclusive;
 	struct folio *folio;
 	struct page *page;
 	int ret;
 
 	if (!range->exclusive) {
-		range->exclusive = bitmap_zalloc(nouveau_svm_range_pages(range),
-						 GFP_KERNEL);
-		if (!range->exclusive)
+		exclusive = bitmap_zalloc(nouveau_svm_range_pages(range),
+					  GFP_KERNEL);
+		if (!exclusive)
 			return -ENOMEM;
+		/* Notifications look at it. */
+		drm_gpusvm_notifier_lock(&vm->gpusvm);
+		range->exclusive = exclusive;
+		drm_gpusvm_notifier_unlock(&vm->gpusvm);
 	}
 
 	if (!mmget_not_zero(mm))
@@ -823,8 +837,11 @@ nouveau_svm_range_make_exclusive(struct nouveau_svm_vm *vm,
 	page = make_device_exclusive(mm, addr & PAGE_MASK, vm, &folio);
 	mmap_read_unlock(mm);
 	if (IS_ERR(page)) {
-		/* File, shmem, hugetlb, or not writable. */
-		ret = PTR_ERR(page) == -EBUSY ? -EAGAIN : -EACCES;
+		ret = PTR_ERR(page);
+		if (ret == -EBUSY)
+			ret = -EAGAIN;
+		else if (ret != -ENOMEM)
+			ret = -EACCES; /* File, shmem, hugetlb, or not writable. */
 		goto put;
 	}
 
@@ -863,8 +880,8 @@ nouveau_svm_range_shrink(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ra
 /**
  * enum nouveau_svm_where - Where memory should be
  * @NOUVEAU_SVM_ASIS: where it is
- * @NOUVEAU_SVM_VRAM: in VRAM, if there is some
- * @NOUVEAU_SVM_VRAM_EVICT: in VRAM, at the cost of others
+ * @NOUVEAU_SVM_VRAM: in VRAM, if there is some and it does not bounce
+ * @NOUVEAU_SVM_VRAM_EVICT: in VRAM, and -ENOSPC if there is none
  * @NOUVEAU_SVM_RAM: in system memory
  */
 enum nouveau_svm_where {
@@ -888,7 +905,7 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 	bool atomic = access == NOUVEAU_SVM_ACCESS_ATOMIC;
 	struct nouveau_svm_range *range;
 	struct drm_gpusvm_range *base;
-	unsigned int try;
+	unsigned int try, refused = 0;
 	int ret = -EBUSY;
 
 	lockdep_assert_held(&vm->lock);
@@ -935,23 +952,28 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 			range->pages_ro = false;
 		}
 
+		ret = 0;
 		if (where == NOUVEAU_SVM_RAM) {
 			ret = drm_gpusvm_range_evict(&vm->gpusvm, base);
-			if (ret)
-				return ret;
 		} else if (where != NOUVEAU_SVM_ASIS && !try && vm->dpagemap &&
 			   base->flags.migrate_devmem &&
 			   (where == NOUVEAU_SVM_VRAM_EVICT ||
 			    ((atomic || drm_gpusvm_range_size(base) >= SZ_64K) &&
 			     !nouveau_svm_range_has_exclusive(vm, range)))) {
-			nouveau_svm_range_migrate(vm, range,
-						  where == NOUVEAU_SVM_VRAM_EVICT);
+			ret = nouveau_svm_range_migrate(vm, range,
+							where == NOUVEAU_SVM_VRAM_EVICT);
+			/* The caller can make room, where it holds no lock. */
+			if (ret && where == NOUVEAU_SVM_VRAM_EVICT)
+				return ret;
+			ret = 0;
 		}
 
-		ret = drm_gpusvm_get_pages(&vm->gpusvm, &range->pages, vm->gpusvm.mm,
-					   &base->notifier->notifier,
-					   drm_gpusvm_range_start(base),
-					   drm_gpusvm_range_end(base), &ctx);
+		if (!ret)
+			ret = drm_gpusvm_get_pages(&vm->gpusvm, &range->pages,
+						   vm->gpusvm.mm,
+						   &base->notifier->notifier,
+						   drm_gpusvm_range_start(base),
+						   drm_gpusvm_range_end(base), &ctx);
 		if (ret == -EOPNOTSUPP) {
 			drm_gpusvm_range_evict(&vm->gpusvm, base);
 			continue;
@@ -960,7 +982,14 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 		if ((ret == -EFAULT || ret == -EPERM) &&
 		    nouveau_svm_range_shrink(vm, range, addr, &gs, &ge))
 			continue;
-		if (ret == -EFAULT || ret == -EPERM || ret == -EAGAIN)
+		if (ret == -EFAULT || ret == -EPERM) {
+			if (++refused < NOUVEAU_SVM_REFUSALS)
+				continue;
+			/* No page of it can be had: do not keep a range for each. */
+			nouveau_svm_range_remove(vm, range);
+			return ret == -EPERM ? -EACCES : ret;
+		}
+		if (ret == -EAGAIN)
 			continue;
 		if (ret)
 			return ret;
@@ -1030,6 +1059,34 @@ nouveau_svm_vm_fault(struct nouveau_svm_vm *vm, u64 addr, u8 access, bool *spuri
 					   spurious, &range);
 }
 
+/*
+ * The first address from @start on that the process may read, so that there is
+ * something to move or map. ULONG_MAX if there is none before @end.
+ */
+static unsigned long
+nouveau_svm_vm_readable(struct nouveau_svm_vm *vm, unsigned long start, unsigned long end)
+{
+	struct mm_struct *mm = vm->gpusvm.mm;
+	unsigned long addr = ULONG_MAX;
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+
+	if (!mmget_not_zero(mm))
+		return addr;
+	mmap_read_lock(mm);
+	vma_iter_init(&vmi, mm, start);
+	for_each_vma_range(vmi, vma, end) {
+		if (!(vma->vm_flags & VM_READ) ||
+		    vma->vm_flags & (VM_IO | VM_PFNMAP))
+			continue;
+		addr = max(start, vma->vm_start);
+		break;
+	}
+	mmap_read_unlock(mm);
+	mmput(mm);
+	return addr;
+}
+
 /**
  * nouveau_svm_vm_prefetch() - Move memory and map it, before it is touched
  * @vm: the address space
@@ -1038,8 +1095,9 @@ nouveau_svm_vm_fault(struct nouveau_svm_vm *vm, u64 addr, u8 access, bool *spuri
  * @vram: to VRAM, else to system memory
  * @pages: returns the number of pages that are there afterwards
  *
- * Best effort: what cannot move is left out of the count. Memory that is not
- * mapped by the process is skipped.
+ * Best effort: what cannot move is left out of the count. Memory that the process
+ * has not mapped, or may not read, is skipped. Others are made to give up VRAM while
+ * no lock is held: what they do with it may wait for a fault to be served.
  *
  * Return: 0, -EINTR if interrupted, -ESRCH if the address space is closed, or an
  * error of the first range if nothing could be done.
@@ -1049,12 +1107,13 @@ nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end, bool vram
 			u64 *pages)
 {
 	enum nouveau_svm_where where = vram ? NOUVEAU_SVM_VRAM_EVICT : NOUVEAU_SVM_RAM;
+	unsigned int tries = 0;
 	int ret = 0, first = 0;
 
 	*pages = 0;
 	while (start < end) {
 		struct nouveau_svm_range *range;
-		unsigned long gs, ge, next, nr;
+		unsigned long gs, ge, nr;
 		bool spurious;
 
 		if (signal_pending(current))
@@ -1066,8 +1125,7 @@ nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end, bool vram
 			return -ESRCH;
 		}
 
-		next = drm_gpusvm_find_vma_start(&vm->gpusvm, start, end);
-		start = max_t(u64, start, next);
+		start = nouveau_svm_vm_readable(vm, start, end);
 		if (nouveau_svm_vm_region(vm, start, &gs, &ge)) {
 			mutex_unlock(&vm->lock);
 			if (start >= vm->hole.end)
@@ -1081,6 +1139,23 @@ nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end, bool vram
 						  max_t(u64, gs, start),
 						  min_t(u64, ge, end), where,
 						  &spurious, &range);
+		if (ret == -ENOSPC && where == NOUVEAU_SVM_VRAM_EVICT) {
+			struct nouveau_svm_dev *svm = vm->svm;
+			unsigned long size = drm_gpusvm_range_size(&range->base);
+
+			/* The client is not closed during its own system call. */
+			mutex_unlock(&vm->lock);
+			if (tries++ < NOUVEAU_SVM_ROOM_TRIES)
+				ret = nouveau_svm_dmem_make_room(svm, size);
+			if (ret == -ERESTARTSYS || ret == -EINTR)
+				return -EINTR;
+			/* There is none to be had: this one stays where it is. */
+			if (ret)
+				where = NOUVEAU_SVM_ASIS;
+			continue;
+		}
+		tries = 0;
+		where = vram ? NOUVEAU_SVM_VRAM_EVICT : NOUVEAU_SVM_RAM;
 		if (!ret) {
 			nr = nouveau_svm_range_vram(vm, range);
 			*pages += vram ? nr : nouveau_svm_range_pages(range) - nr;
