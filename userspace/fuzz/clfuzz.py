@@ -7,17 +7,20 @@ clfuzz.py run makes random OpenCL kernels from a seed, runs them on one OpenCL
 device and writes what they computed, one JSON line a kernel.  The same seed
 gives the same kernels everywhere, so that the run in the guest (rusticl on the
 emulated GPU) and one on the host (pocl) can be compared by clfuzz.py diff.
-Where they differ, a third device (Mesa's llvmpipe, which shares the front end
-with the GPU's driver and nothing of what makes or executes its code) tells
-which of the two is alone.  clkernel.py makes the kernels.
+Where they differ, others are asked: a C compiler without optimisation, which
+takes the kernel's text as C (clfuzz.py c, opencl.h), and Mesa's llvmpipe, which
+shares the front end with the GPU's driver and nothing of what makes or executes
+its code.  clkernel.py makes the kernels.
 """
 import argparse
 import base64
+import ctypes
 import glob
 import json
 import math
 import os
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -202,6 +205,28 @@ def work(args, path, seeds, careful):
     print("clfuzz: seconds of " + ", ".join(f"{what} {s:.1f}" for what, s in clock.spent.items()), file=sys.stderr)
 
 
+def compile_c(args):
+    """What gcc, without optimisation, makes of the kernels' texts: shows which of two devices is wrong."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    with tempfile.TemporaryDirectory(prefix="clfuzz.") as tmp, open(args.out, "w") as out:
+        for seed in args.seeds:
+            k = Kernel(seed)
+            text, lib = os.path.join(tmp, f"k{seed}.cl"), os.path.join(tmp, f"k{seed}.so")
+            with open(text, "w") as f:
+                f.write(PRELUDE + k.text)
+            subprocess.run([args.cc, "-x", "c", "-std=gnu17", "-O0", "-ffp-contract=off", "-fwrapv", "-w", "-shared", "-fPIC",
+                            f"-DKERNEL=k{seed}", f'-DKERNEL_FILE="{text}"', "-o", lib, os.path.join(here, "opencl.h"), "-lm"], check=True)
+            data = {name: bytearray(count * int(kind[1])) for name, (kind, count, _) in LAYOUT.items()}
+            struct.pack_into(f"<{INPUTS}I", data["in"], 0, *inputs(seed))
+            struct.pack_into(f"<{len(ACC_START)}I", data["acc"], 0, *ACC_START)
+            launch = ctypes.CDLL(lib).launch
+            if launch(ITEMS, k.local, *[(ctypes.c_char * len(d)).from_buffer(d) for d in data.values()]):
+                raise SystemExit(f"clfuzz: seed {seed}: work groups of {k.local}")
+            json.dump({"seed": seed, **{name: base64.b64encode(data[name]).decode() for name in ("out", "out64", "acc", "fo")}}, out)
+            out.write("\n")
+    return 0
+
+
 def as_float(bits):
     return struct.unpack("<f", struct.pack("<I", bits))[0]
 
@@ -243,7 +268,7 @@ def known_faults(path):
 def diff(args):
     ref = results(args.reference)
     got = results(args.result)
-    third = results(args.third) if args.third else {}
+    others = [(name, results(path)) for name, _, path in (text.partition("=") for text in args.opinion)]
     known = known_faults(args.known) if args.known else {}
     bad = agree = explained = 0
     for seed, r in sorted(ref.items()):
@@ -260,12 +285,13 @@ def diff(args):
         elif seed in known:
             print(f"explained: seed {seed}: {what}: {known[seed]}")
             explained += 1
-        elif g and "died" not in g and seed in third and difference(seed, third[seed], g) is None:
-            print(f"explained: seed {seed}: {what}: the reference is alone, the third opinion is the result's")
-            explained += 1
         else:
-            print(f"differs: seed {seed}: {what}")
-            bad += 1
+            usable = g and "died" not in g
+            same = [name for name, found in others if usable and seed in found and difference(seed, found[seed], g) is None]
+            word = "explained" if same else "differs"
+            print(f"{word}: seed {seed}: {what}" + (f": {' and '.join(same)} compute what the result has" if same else ""))
+            explained += bool(same)
+            bad += not same
     if agree + explained + bad < args.need:
         print(f"differs: {args.need - agree - explained - bad} kernels too few could be compared")
         bad += 1
@@ -293,15 +319,22 @@ def main():
     p.add_argument("--out", required=True, help="file for the results")
     p = sub.add_parser("diff", help="compare two results; exit status 1 when they differ")
     p.add_argument("--need", type=int, default=1, help="kernels that must agree")
-    p.add_argument("--third", help="results of a third device, for the kernels that differ")
+    p.add_argument("--opinion", metavar="NAME=FILE", action="append", default=[],
+                   help="what another computes of the kernels that differ")
     p.add_argument("--known", help="list of kernels that a compiler gets wrong, each with its reason")
     p.add_argument("reference")
     p.add_argument("result")
+    p = sub.add_parser("c", help="run kernels as C programs, write results")
+    p.add_argument("--seeds", type=numbers, required=True, help="a list, by commas")
+    p.add_argument("--cc", default="gcc-14", help="the compiler")
+    p.add_argument("--out", required=True, help="file for the results")
     p = sub.add_parser("show", help="print the kernel of a seed")
     p.add_argument("seed", type=int)
     args = ap.parse_args()
     if args.command == "run":
         return run(args)
+    if args.command == "c":
+        return compile_c(args)
     if args.command == "show":
         print(PRELUDE + Kernel(args.seed).text)
         return 0
