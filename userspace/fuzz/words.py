@@ -36,7 +36,8 @@ def main():
         program = cl.Program(context, file.read()).build()
     buffers = [cl.Buffer(context, cl.mem_flags.READ_WRITE, 4096) for _ in range(16)]
     for kernel in program.all_kernels():
-        kernel(queue, (32,), (32,), *buffers[:kernel.num_args])
+        size = kernel.get_work_group_info(cl.kernel_work_group_info.COMPILE_WORK_GROUP_SIZE, device)[0] or 32
+        kernel(queue, (size,), (size,), *buffers[:kernel.num_args])
     # without a GPU it returns at once, and all has been uploaded by then
     queue.finish()
     with tempfile.NamedTemporaryFile() as file:
