@@ -182,8 +182,14 @@ static void begin_thp_in_vram(void)
 /* A page is swapped out. */
 static void begin_swapped(void)
 {
+	int turn;
+
 	begin_len(SZ_64K, SZ_64K / SZ_4K, PAGES_4K, false);
-	igt_assert_eq(madvise(s.mem + 3 * SZ_4K, SZ_4K, MADV_PAGEOUT), 0);
+	/* It passes over pages that another CPU has not put on the list of pages yet. */
+	for (turn = 0; turn < 200 && !svm_count_pages(s.mem, SZ_64K, PAGE_SWAPPED); turn++) {
+		igt_assert_eq(madvise(s.mem + 3 * SZ_4K, SZ_4K, MADV_PAGEOUT), 0);
+		usleep(10000);
+	}
 	igt_assert_eq_u64(svm_count_pages(s.mem, SZ_64K, PAGE_SWAPPED), 1);
 }
 
