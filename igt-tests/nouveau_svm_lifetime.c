@@ -359,7 +359,7 @@ static void test_churn(void)
 			svm_cpu_check_pages(p, 16, 0x6000 + i, true);
 			munmap(p, SZ_64K);
 		}
-		igt_assert_f(nv_wait(&svm.chan, 20000) == 0, "turn %u: the kernel beside does not end\n", i);
+		igt_assert_f(nv_wait(&svm.chan, 0) == 0, "turn %u: the kernel beside does not end\n", i);
 		svm_cpu_check_pages(keep, NR, 0x5000, false);
 		if (i % 10 == 9)
 			igt_info("%u turns\n", i + 1);
@@ -367,6 +367,69 @@ static void test_churn(void)
 	svm_close(&svm);
 	svm_free(keep, SZ_2M);
 	igt_assert_eq_u64(blocks_left(), 0);
+}
+
+/**
+ * SUBTEST: %s-while-missing-%s
+ * Description: a process ends by %arg[1] while service of its fault waits for a page that only it could supply (%arg[2])
+ *
+ * arg[1]:
+ *
+ * @exit: _exit()
+ * @kill: SIGKILL
+ *
+ * arg[2]:
+ *
+ * @before: it opened userfaultfd before the GPU's file
+ * @after: after it
+ */
+static void test_missing(enum end end, bool before)
+{
+	int ready[2], st, i;
+	pid_t pid, got;
+	char c;
+
+	igt_assert_eq(pipe(ready), 0);
+	pid = fork();
+	igt_assert(pid >= 0);
+	if (!pid) {
+		char *p = mmap(NULL, SZ_64K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		struct svm_slow slow;
+		struct nv_args args = { .src = (uintptr_t)p };
+		struct svm svm;
+
+		/* Files are closed in an order of their own. */
+		if (before)
+			svm_slow_begin(&slow, p, SZ_64K);
+		svm_open(&svm);
+		if (!before)
+			svm_slow_begin(&slow, p, SZ_64K);
+		args.dst = svm.out.va;
+		nv_use(&svm.chan, &svm.out);
+		if (nv_launch(&svm.chan, &svm.read, 1, 1, &args, sizeof(args)) || nv_submit(&svm.chan) ||
+		    !svm_slow_hit(&slow, 30000) || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		/* Mappings would hold the file for as long as service of the fault holds the address space. */
+		munmap(svm.chan.push.map, svm.chan.push.size);
+		munmap(svm.chan.code.map, svm.chan.code.size);
+		munmap(svm.chan.launch.map, svm.chan.launch.size);
+		munmap(svm.chan.fence.map, svm.chan.fence.size);
+		munmap(svm.out.map, svm.out.size);
+		if (end == KILL)
+			pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	igt_assert_eq((int)read(ready[0], &c, 1), 1);
+	if (end == KILL)
+		kill(pid, SIGKILL);
+	for (i = 0, got = 0; i < 600 && !got; i++) {
+		got = waitpid(pid, &st, WNOHANG);
+		usleep(100000);
+	}
+	igt_assert_f(got == pid, "it does not end\n");
+	close(ready[0]);
+	others_work();
 }
 
 int igt_main()
@@ -381,6 +444,10 @@ int igt_main()
 		igt_subtest_f("%s-while-working", ends[i])
 			test_end(i);
 	}
+	igt_describe("A process ends while its fault waits for it");
+	for (i = 0; i < 4; i++)
+		igt_subtest_f("%s-while-missing-%s", ends[i & 1], i & 2 ? "after" : "before")
+			test_missing(i & 1 ? KILL : EXIT, !(i & 2));
 	igt_describe("A file is passed to another process");
 	igt_subtest("passed-fd-owner-lives")
 		test_passed(false);

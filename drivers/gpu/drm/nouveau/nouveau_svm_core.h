@@ -3,6 +3,7 @@
 #define __NOUVEAU_SVM_CORE_H__
 
 #include <linux/atomic.h>
+#include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/ratelimit_types.h>
@@ -96,7 +97,7 @@ struct nouveau_svm_dev {
 	/** @drm: the device, which owns this */
 	struct nouveau_drm *drm;
 
-	/** @wq: runs the service of GPU faults, one item for each address space */
+	/** @wq: empties the fault buffer */
 	struct workqueue_struct *wq;
 	/** @free_wq: runs what must not be done where it is found necessary */
 	struct workqueue_struct *free_wq;
@@ -129,7 +130,7 @@ struct nouveau_svm_dev {
 		/** @fault.notify: fires when there is something in it */
 		struct nvif_event notify;
 		/** @fault.service: resolves the faults of one address space */
-		work_func_t service;
+		kthread_work_func_t service;
 		/** @fault.work: empties it */
 		struct delayed_work work;
 		/** @fault.lock: serialises use of GET, and replays */

@@ -61,7 +61,8 @@ nouveau_svm_vm_show(struct nouveau_svm_vm *vm, struct seq_file *m)
 	struct drm_gpusvm_notifier *notifier;
 	u64 i;
 
-	mutex_lock(&vm->lock);
+	if (mutex_lock_killable(&vm->lock))
+		return;
 	seq_printf(m, "vm %p hole %llx-%llx%s unresolved %llu\n", vm, vm->hole.start,
 		   vm->hole.end, vm->dpagemap ? " devmem" : "", vm->records);
 	for (i = vm->records > NOUVEAU_SVM_RECORD_MAX ?

@@ -9,9 +9,11 @@
  *
  * One work item of a device takes entries from the ring and puts each into the
  * queue of the address space that it belongs to, unless its page waits there
- * already. When all that the ring had are there, one work item of each address
- * space takes what is in its queue as one batch, resolves it, and sends one replay.
- * So a slow fault of one address space does not hold another's.
+ * already. When all that the ring had are there, the thread of each address space
+ * takes what is in its queue as one batch, resolves it, and sends one replay.
+ * So a slow fault of one address space does not hold another's. Slow it may be: the
+ * page may be one that a process has to supply, which never does. The thread is
+ * killed when its client goes.
  *
  * A replay is for all: accesses of others that are not resolved yet fault again,
  * and are found in the queue, or found resolved when their turn comes. That is
@@ -293,7 +295,7 @@ nouveau_svm_record(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fa
 
 /* Resolve the faults of an address space. */
 static void
-nouveau_svm_fault_service(struct work_struct *work)
+nouveau_svm_fault_service(struct kthread_work *work)
 {
 	struct nouveau_svm_vm *vm = container_of(work, struct nouveau_svm_vm, work);
 	struct nouveau_svm_fault *batch = vm->batch;
@@ -309,12 +311,15 @@ nouveau_svm_fault_service(struct work_struct *work)
 
 	sort(batch, nr, sizeof(*batch), nouveau_svm_fault_cmp, NULL);
 
+	/* Pairs with READ_ONCE() in nouveau_svm_vm_settle(), as below. */
+	WRITE_ONCE(vm->serving, true);
 	mutex_lock(&vm->lock);
 	for (i = 0; i < nr; i++) {
 		bool spurious = false;
 		int ret;
 
-		ret = nouveau_svm_vm_fault(vm, batch[i].addr, batch[i].access, &spurious);
+		ret = nouveau_svm_vm_going(vm) ? -EINTR :
+		      nouveau_svm_vm_fault(vm, batch[i].addr, batch[i].access, &spurious);
 		spurious_nr += spurious;
 		if (!ret && nr == 1)
 			ret = nouveau_svm_storm(vm, &batch[i], spurious);
@@ -334,10 +339,13 @@ nouveau_svm_fault_service(struct work_struct *work)
 		} else {
 			replay++;
 		}
+		WRITE_ONCE(vm->served, vm->served + 1);
 	}
 	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_BATCH, 1);
 	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_SPURIOUS, spurious_nr);
 	mutex_unlock(&vm->lock);
+	WRITE_ONCE(vm->serving, false);
+	nouveau_svm_vm_going(vm);
 
 	if (replay) {
 		trace_nouveau_svm_replay(vm, replay);
@@ -394,7 +402,7 @@ nouveau_svm_fault_serve(struct nouveau_svm_dev *svm, struct list_head *drained)
 		list_del_init(&vm->drained);
 		spin_lock(&vm->queue.lock);
 		if (!vm->queue.closed)
-			queue_work(svm->wq, &vm->work);
+			kthread_queue_work(vm->worker, &vm->work);
 		spin_unlock(&vm->queue.lock);
 		nouveau_svm_vm_put(vm);
 	}
@@ -494,9 +502,15 @@ nouveau_svm_fault_allow(struct nouveau_svm_dev *svm)
 void
 nouveau_svm_fault_block(struct nouveau_svm_dev *svm)
 {
+	struct nouveau_svm_vm *vm;
+
 	nvif_event_block(&svm->fault.notify);
 	cancel_delayed_work_sync(&svm->fault.work);
-	flush_workqueue(svm->wq);
+
+	mutex_lock(&svm->lock);
+	list_for_each_entry(vm, &svm->vms, head)
+		kthread_flush_worker(vm->worker);
+	mutex_unlock(&svm->lock);
 }
 
 /**

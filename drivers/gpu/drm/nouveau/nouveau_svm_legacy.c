@@ -142,6 +142,17 @@ nouveau_svm_ioctl_bind(struct drm_device *dev, void *data, struct drm_file *file
 }
 
 /**
+ * nouveau_svm_vmm_settle() - The client is about to go
+ * @vmm: its address space, before its channels go
+ */
+void
+nouveau_svm_vmm_settle(struct nouveau_vmm *vmm)
+{
+	if (vmm->svm_vm)
+		nouveau_svm_vm_settle(vmm->svm_vm);
+}
+
+/**
  * nouveau_svm_vmm_fini() - The client goes
  * @vmm: its address space, before its page tables go
  */

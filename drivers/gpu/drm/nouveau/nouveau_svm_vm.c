@@ -43,9 +43,11 @@
 #include <nvif/vmm.h>
 
 #include <linux/hmm.h>
+#include <linux/kthread.h>
 #include <linux/memremap.h>
 #include <linux/moduleparam.h>
 #include <linux/rmap.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
@@ -72,6 +74,8 @@ module_param_named(svm_notifier_mib, nouveau_svm_notifier_mib, uint, 0444);
 #define NOUVEAU_SVM_REFUSALS	4
 /* How often others may be faster in taking room that was made for us. */
 #define NOUVEAU_SVM_ROOM_TRIES	4
+/* How long service of a fault may take when its client goes, in tenths of a second. */
+#define NOUVEAU_SVM_SETTLE	50
 
 #define NOUVEAU_SVM_VA_BITS	47
 
@@ -514,7 +518,7 @@ nouveau_svm_invalidate(struct drm_gpusvm *gpusvm, struct drm_gpusvm_notifier *no
 	}
 
 	if (mmu->event == MMU_NOTIFY_UNMAP && !READ_ONCE(vm->queue.closed))
-		queue_work(vm->svm->free_wq, &vm->gc_work);
+		kthread_queue_work(vm->worker, &vm->gc_work);
 }
 
 static const struct drm_gpusvm_ops nouveau_svm_gpusvm_ops = {
@@ -580,13 +584,15 @@ nouveau_svm_vm_collect(struct nouveau_svm_vm *vm)
 }
 
 static void
-nouveau_svm_vm_gc_work(struct work_struct *work)
+nouveau_svm_vm_gc_work(struct kthread_work *work)
 {
 	struct nouveau_svm_vm *vm = container_of(work, struct nouveau_svm_vm, gc_work);
 
 	mutex_lock(&vm->lock);
-	nouveau_svm_vm_collect(vm);
+	if (!nouveau_svm_vm_going(vm))
+		nouveau_svm_vm_collect(vm);
 	mutex_unlock(&vm->lock);
+	nouveau_svm_vm_going(vm);
 }
 
 /* Making things present. */
@@ -1038,6 +1044,7 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
  * Return: 0, then the access will succeed when it is replayed. -EFAULT: there is
  * no memory, or the process is gone. -EACCES: no right to access it that way.
  * -ENOMEM: memory ran out. -EBUSY: it did not hold still. -EIO: not mappable.
+ * -EINTR: the client goes.
  */
 int
 nouveau_svm_vm_fault(struct nouveau_svm_vm *vm, u64 addr, u8 access, bool *spurious)
@@ -1116,10 +1123,9 @@ nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end, bool vram
 		unsigned long gs, ge, nr;
 		bool spurious;
 
-		if (signal_pending(current))
+		/* Who has it may wait for this process. */
+		if (signal_pending(current) || mutex_lock_killable(&vm->lock))
 			return -EINTR;
-
-		mutex_lock(&vm->lock);
 		if (!vm->svm) {
 			mutex_unlock(&vm->lock);
 			return -ESRCH;
@@ -1183,7 +1189,8 @@ nouveau_svm_vm_resident(struct nouveau_svm_vm *vm)
 	struct drm_gpusvm_notifier *notifier;
 	u64 pages = 0;
 
-	mutex_lock(&vm->lock);
+	if (mutex_lock_killable(&vm->lock))
+		return 0;
 	if (vm->svm) {
 		drm_gpusvm_for_each_notifier(notifier, &vm->gpusvm, 0, LONG_MAX) {
 			struct drm_gpusvm_range *base = NULL;
@@ -1197,6 +1204,41 @@ nouveau_svm_vm_resident(struct nouveau_svm_vm *vm)
 }
 
 /* Life. */
+
+/* Signals are ignored by a thread of the kernel's unless it says otherwise itself. */
+static void
+nouveau_svm_vm_allow_kill(struct kthread_work *work)
+{
+	allow_kernel_signal(SIGKILL);
+}
+
+static int
+nouveau_svm_vm_start(struct nouveau_svm_vm *vm, kthread_work_func_t service)
+{
+	struct kthread_work allow;
+
+	kthread_init_work(&vm->work, service);
+	kthread_init_work(&vm->gc_work, nouveau_svm_vm_gc_work);
+	vm->worker = kthread_run_worker(0, "nouveau_svm/%d", task_pid_nr(current));
+	if (IS_ERR(vm->worker))
+		return PTR_ERR(vm->worker);
+
+	/* The GPU waits for it. */
+	set_user_nice(vm->worker->task, MIN_NICE);
+	kthread_init_work(&allow, nouveau_svm_vm_allow_kill);
+	kthread_queue_work(vm->worker, &allow);
+	kthread_flush_work(&allow);
+	return 0;
+}
+
+/* What faults pages in gives up, now and from now on. */
+static void
+nouveau_svm_vm_kill(struct nouveau_svm_vm *vm)
+{
+	/* Pairs with READ_ONCE() in nouveau_svm_vm_going(). */
+	WRITE_ONCE(vm->going, true);
+	send_sig(SIGKILL, vm->worker->task, 1);
+}
 
 /**
  * nouveau_svm_vm_new() - Mirror the current process
@@ -1229,15 +1271,16 @@ nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
 	mutex_init(&vm->lock);
 	spin_lock_init(&vm->gc_lock);
 	INIT_LIST_HEAD(&vm->gc_list);
-	INIT_WORK(&vm->gc_work, nouveau_svm_vm_gc_work);
 	spin_lock_init(&vm->queue.lock);
 	INIT_LIST_HEAD(&vm->drained);
-	INIT_WORK(&vm->work, svm->fault.service);
+	ret = nouveau_svm_vm_start(vm, svm->fault.service);
+	if (ret)
+		goto err;
 
 	dpagemap = nouveau_svm_dmem_get(svm);
 	if (PTR_ERR_OR_ZERO(dpagemap) == -EINTR) {
 		ret = -EINTR;
-		goto err;
+		goto err_worker;
 	}
 	vm->dpagemap = IS_ERR(dpagemap) ? NULL : dpagemap;
 
@@ -1259,6 +1302,8 @@ nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
 
 err_pagemap:
 	drm_pagemap_put(vm->dpagemap);
+err_worker:
+	kthread_destroy_worker(vm->worker);
 err:
 	nouveau_svm_vm_put(vm);
 	return ret;
@@ -1297,6 +1342,48 @@ nouveau_svm_vm_unmap_all(struct nouveau_svm_vm *vm)
 }
 
 /**
+ * nouveau_svm_vm_going() - Is the thread of an address space to do nothing any more?
+ * @vm: the address space, whose thread the caller is
+ *
+ * Takes the signal away that said so: with one, a thread does not sleep.
+ *
+ * Return: true if nothing may be done that may wait for a page.
+ */
+bool
+nouveau_svm_vm_going(struct nouveau_svm_vm *vm)
+{
+	/* Pairs with WRITE_ONCE() in nouveau_svm_vm_kill(). */
+	if (!READ_ONCE(vm->going))
+		return false;
+
+	flush_signals(current);
+	return true;
+}
+
+/**
+ * nouveau_svm_vm_settle() - The client goes, its channels are still there
+ * @vm: the address space
+ *
+ * Faults of channels that are at work are still served. But if service of one does
+ * not get on, because its page has to come from a process, maybe the one that goes,
+ * it is given up: then the fault is cancelled, and the channel can end.
+ */
+void
+nouveau_svm_vm_settle(struct nouveau_svm_vm *vm)
+{
+	/* Pairs with WRITE_ONCE() in nouveau_svm_fault_service(), as below. */
+	unsigned int served = READ_ONCE(vm->served), i;
+
+	for (i = 0; i < NOUVEAU_SVM_SETTLE; i++) {
+		if (!READ_ONCE(vm->serving) || READ_ONCE(vm->served) != served)
+			return;
+		schedule_timeout_uninterruptible(HZ / 10);
+	}
+
+	nouveau_svm_vm_kill(vm);
+}
+
+/**
  * nouveau_svm_vm_close() - End the mirror
  * @vm: the address space; the caller's reference stays
  *
@@ -1321,12 +1408,14 @@ nouveau_svm_vm_close(struct nouveau_svm_vm *vm)
 	/* Pairs with READ_ONCE() in nouveau_svm_invalidate(). */
 	WRITE_ONCE(vm->queue.closed, true);
 	spin_unlock(&vm->queue.lock);
-	cancel_work_sync(&vm->work);
+	nouveau_svm_vm_kill(vm);
+	kthread_cancel_work_sync(&vm->work);
 
 	/* A notification that saw it open has queued by the time it is over. */
 	down_write(&vm->gpusvm.notifier_lock);
 	up_write(&vm->gpusvm.notifier_lock);
-	cancel_work_sync(&vm->gc_work);
+	kthread_cancel_work_sync(&vm->gc_work);
+	kthread_destroy_worker(vm->worker);
 
 	mutex_lock(&vm->lock);
 	nouveau_svm_vm_unmap_all(vm);

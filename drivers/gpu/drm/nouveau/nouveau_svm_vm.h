@@ -110,7 +110,7 @@ struct nouveau_svm_vm {
 	/** @gc_list: ranges of which memory was unmapped */
 	struct list_head gc_list;
 	/** @gc_work: collects them if no fault comes along */
-	struct work_struct gc_work;
+	struct kthread_work gc_work;
 
 	/** @queue: faults that wait for service */
 	struct {
@@ -127,8 +127,19 @@ struct nouveau_svm_vm {
 	struct list_head drained;
 	/** @batch: faults in service, belongs to @work */
 	struct nouveau_svm_fault batch[NOUVEAU_SVM_QUEUE_MAX];
+	/**
+	 * @worker: a thread of its own for @work and @gc_work. They fault pages in,
+	 * which may take for ever if a process supplies them: a thread can be killed.
+	 */
+	struct kthread_worker *worker;
 	/** @work: serves faults */
-	struct work_struct work;
+	struct kthread_work work;
+	/** @serving: it does so right now */
+	bool serving;
+	/** @served: how many it has */
+	unsigned int served;
+	/** @going: no more of them, nor of anything else that faults pages in */
+	bool going;
 	/** @storm_addr: page of the last batch that had nothing to do */
 	u64 storm_addr;
 	/** @storm: how many such batches there were in a row */
@@ -142,6 +153,8 @@ struct nouveau_svm_vm {
 
 int nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
 		       u64 hole_start, u64 hole_end, struct nouveau_svm_vm **pvm);
+bool nouveau_svm_vm_going(struct nouveau_svm_vm *vm);
+void nouveau_svm_vm_settle(struct nouveau_svm_vm *vm);
 void nouveau_svm_vm_close(struct nouveau_svm_vm *vm);
 void nouveau_svm_vm_put(struct nouveau_svm_vm *vm);
 
