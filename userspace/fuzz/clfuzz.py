@@ -171,7 +171,7 @@ def work(args, path, seeds, careful):
         first += len(kernels)
         careful -= 1
         clock.lap("texts")
-        program = cl.Program(ctx, PRELUDE + "".join(k.text for k in kernels)).build(options=["-w"] + args.option)
+        program = cl.Program(ctx, PRELUDE + "".join(k.text for k in kernels)).build(options=["-w"])
         clock.lap("building")
         for k in kernels:
             whole = np.zeros(sum(room for _, _, room in LAYOUT.values()), np.uint8)
@@ -314,7 +314,6 @@ def main():
     p.add_argument("--jobs", type=int, default=1, help="processes")
     p.add_argument("--resume", action="store_true", help="keep the results that are there, run the others")
     p.add_argument("--device", default="", help="part of the device's name")
-    p.add_argument("--option", action="append", default=[], help="one more for the device's compiler")
     p.add_argument("--svm", action="store_true", help="system SVM pointers in place of buffers")
     p.add_argument("--out", required=True, help="file for the results")
     p = sub.add_parser("diff", help="compare two results; exit status 1 when they differ")
