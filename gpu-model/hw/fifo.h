@@ -44,6 +44,7 @@ struct channel {
 	bool m_valid;
 	uint32_t m_subch, m_addr, m_data;
 	uint32_t subdevice;		/* NV_PPBDMA_SUBDEVICE */
+	uint32_t target;		/* NV_PPBDMA_TARGET: the engine that got methods last */
 	uint32_t ref, acquire, mem_op[4];
 	uint64_t mem_op_waits;		/* for this request to the MMU; 0: none */
 	bool privileged;		/* NV_PPBDMA_CONFIG_AUTH_LEVEL */

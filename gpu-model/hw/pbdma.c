@@ -51,6 +51,7 @@ enum ramfc {
 	RAMFC_PB_COUNT = 34 * 4,
 	RAMFC_SUBDEVICE = 37 * 4,
 	RAMFC_MEM_OP_C = 40 * 4,
+	RAMFC_TARGET = 43 * 4,
 	RAMFC_METHOD0 = 48 * 4,
 	RAMFC_DATA0 = 49 * 4,
 	RAMFC_CONFIG = 61 * 4,
@@ -76,6 +77,9 @@ _Static_assert(RAMFC_OWN_FLAGS < RAMFC_SIZE, "RAMFC overflows");
 
 /* NV_PPBDMA_SUBDEVICE: MASK 11:0, STATUS_ACTIVE 28.  There is one subdevice, number 0. */
 #define SUBDEVICE_ACTIVE BIT(28)
+
+/* NV_PPBDMA_TARGET: ENGINE 4:0, 31 for software's; nouveau writes 31 */
+#define TARGET_ENGINE 0x1fu
 
 /* NV_PPBDMA_METHOD0 */
 #define METHOD0_VALID BIT(31)
@@ -231,6 +235,7 @@ bool pbdma_load(struct gpu *gpu, unsigned int id, struct channel *ch)
 	ch->mem_op[0] = ramfc_get(fc, RAMFC_MEM_OP_A);
 	ch->mem_op[1] = ramfc_get(fc, RAMFC_MEM_OP_B);
 	ch->mem_op[2] = ramfc_get(fc, RAMFC_MEM_OP_C);
+	ch->target = ramfc_get(fc, RAMFC_TARGET);
 	ch->privileged = ramfc_get(fc, RAMFC_CONFIG) & CONFIG_AUTH_LEVEL;
 	for (unsigned int i = 0; i < FIFO_SUBCH; i++)
 		ch->subch_class[i] = ramfc_get(fc, RAMFC_OWN_SUBCH + i * 4);
@@ -300,6 +305,7 @@ void pbdma_save(struct gpu *gpu, unsigned int id)
 	ramfc_put(fc, RAMFC_MEM_OP_A, ch->mem_op[0]);
 	ramfc_put(fc, RAMFC_MEM_OP_B, ch->mem_op[1]);
 	ramfc_put(fc, RAMFC_MEM_OP_C, ch->mem_op[2]);
+	ramfc_put(fc, RAMFC_TARGET, ch->target);
 	for (unsigned int i = 0; i < FIFO_SUBCH; i++)
 		ramfc_put(fc, RAMFC_OWN_SUBCH + i * 4, ch->subch_class[i]);
 	for (unsigned int i = 0; i < CE_STATE_WORDS; i++)
@@ -311,19 +317,28 @@ void pbdma_save(struct gpu *gpu, unsigned int id)
 	pbdma_userd_writeback(gpu, ch);
 }
 
-/* All work that @ch gave to engines of this runlist has completed. */
-static bool pbdma_engines_idle(struct gpu *gpu, unsigned int id, const struct channel *ch)
+/*
+ * The engine to which @ch sent methods last: NV_PPBDMA_TARGET.  One that the runlist doesn't have stands for the
+ * lowest numbered one that it has.
+ */
+static struct engine *pbdma_last_engine(struct gpu *gpu, unsigned int id, const struct channel *ch)
 {
-	struct fifo *f = gpu->fifo;
+	struct engine *e = fifo_engine(gpu, ch->target & TARGET_ENGINE);
 
-	for (unsigned int i = 0; i < f->nr_engines; i++) {
-		struct engine *e = &f->engine[i];
+	for (unsigned int i = 0; (!e || e->runlist != id) && i < gpu->fifo->nr_engines; i++)
+		e = fifo_engine(gpu, i);
+	return e && e->runlist == id ? e : NULL;
+}
 
-		if (e->runlist == id && e->resident && fifo_same_context(e->resident, ch) &&
-		    !e->ops->idle(gpu, e))
-			return false;
-	}
-	return true;
+/*
+ * All work that @ch gave to the engine that it sent methods to last has completed, and with that all of its work:
+ * Host waits for an engine before it turns to another (pbdma_offer()).
+ */
+static bool pbdma_engine_idle(struct gpu *gpu, unsigned int id, const struct channel *ch)
+{
+	struct engine *e = pbdma_last_engine(gpu, id, ch);
+
+	return !e || !e->resident || !fifo_same_context(e->resident, ch) || e->ops->idle(gpu, e);
 }
 
 static enum offer pbdma_semaphore_release(struct gpu *gpu, unsigned int id, struct channel *ch, uint64_t va,
@@ -333,7 +348,7 @@ static enum offer pbdma_semaphore_release(struct gpu *gpu, unsigned int id, stru
 	uint64_t fault_va, stamp = fifo_timestamp(gpu);
 	enum mmu_fault_type t;
 
-	if (!(exec & SEM_RELEASE_WFI_DIS) && !pbdma_engines_idle(gpu, id, ch))
+	if (!(exec & SEM_RELEASE_WFI_DIS) && !pbdma_engine_idle(gpu, id, ch))
 		return OFFER_WAIT;
 	if (!(exec & SEM_RELEASE_4BYTE)) {
 		/* the payload becomes visible last */
@@ -441,7 +456,7 @@ static enum offer pbdma_semaphore(struct gpu *gpu, unsigned int id, struct chann
 		uint32_t v;
 		enum mmu_fault_type t;
 
-		if (!(exec & SEM_RELEASE_WFI_DIS) && !pbdma_engines_idle(gpu, id, ch))
+		if (!(exec & SEM_RELEASE_WFI_DIS) && !pbdma_engine_idle(gpu, id, ch))
 			return OFFER_WAIT;
 		t = mmu_read(gpu, &ch->space, TLB_HUB, CLIENT_HOST, va, &v, 4, &fault_va);
 		if (t == MMU_OK) {
@@ -520,12 +535,12 @@ static enum offer pbdma_host_method(struct gpu *gpu, unsigned int id, struct cha
 	case HOST_MEM_OP_D:
 		return pbdma_mem_op(gpu, id, ch);
 	case HOST_SET_REFERENCE:
-		if (!pbdma_engines_idle(gpu, id, ch))
+		if (!pbdma_engine_idle(gpu, id, ch))
 			return OFFER_WAIT;
 		ch->ref = ch->m_data;
 		return OFFER_DONE;
 	case HOST_WFI:
-		return pbdma_engines_idle(gpu, id, ch) ? OFFER_DONE : OFFER_WAIT;
+		return pbdma_engine_idle(gpu, id, ch) ? OFFER_DONE : OFFER_WAIT;
 	case HOST_YIELD:
 		if (field(ch->m_data, 1, 0) == 1)	/* gv100: OP_TSG; no more than a hint here */
 			return OFFER_DONE;
@@ -553,6 +568,7 @@ static struct engine *pbdma_target(struct gpu *gpu, unsigned int id, unsigned in
 static enum offer pbdma_offer(struct gpu *gpu, unsigned int id, struct channel *ch)
 {
 	struct engine *e;
+	bool sent;
 
 	if (ch->m_addr != HOST_SET_OBJECT && ch->m_addr < HOST_METHODS_END)
 		return pbdma_host_method(gpu, id, ch);
@@ -564,6 +580,14 @@ static enum offer pbdma_offer(struct gpu *gpu, unsigned int id, struct channel *
 		pbdma_raise(gpu, id, PBDMA_INTR_DEVICE);
 		return OFFER_STOP;
 	}
+	/*
+	 * From graphics to the copy engine of its runlist, or back: first the one has completed its work, then the other
+	 * gets a method (tu104 dev_ram, FIFO_DMA_SUBCHANNEL).  Mesa's fences depend on it.  A copy engine's SET_OBJECT
+	 * is not sent to it.
+	 */
+	sent = ch->m_addr != HOST_SET_OBJECT || e == runlist_engine(gpu, id, 0);
+	if (sent && e != pbdma_last_engine(gpu, id, ch) && !pbdma_engine_idle(gpu, id, ch))
+		return OFFER_WAIT;
 	if (!fifo_engine_acquire(gpu, e, ch))
 		return OFFER_YIELD;
 	if (ch->m_addr == HOST_SET_OBJECT)
@@ -572,6 +596,8 @@ static enum offer pbdma_offer(struct gpu *gpu, unsigned int id, struct channel *
 	    e->ops->method(gpu, e, ch, ch->m_subch, ch->subch_class[ch->m_subch], ch->m_addr, ch->m_data)) {
 	case METHOD_DONE:
 	case METHOD_ERROR:	/* the engine's interrupt holds what follows back */
+		if (sent)
+			ch->target = (ch->target & ~TARGET_ENGINE) | e->id;
 		return OFFER_DONE;
 	case METHOD_BUSY:
 		return OFFER_WAIT;

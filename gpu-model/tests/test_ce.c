@@ -518,6 +518,71 @@ static void state_is_the_channels(void **state)
 	assert_int_equal(dst(16), 0);
 }
 
+static unsigned int target(const struct chan *k)
+{
+	return h_vram64(&h, k->s.inst + 0xac) & 0x1f;	/* NV_RAMFC_TARGET_ENGINE */
+}
+
+/* Graphics gets no method while a copy of the same channel is under way, another channel's does. */
+static void copy_then_graphics(void **state)
+{
+	struct inject_arm arm = { .arg = 1 };
+	struct chan d, *list[2] = { &c, &d };
+
+	c_new(&h, &d, 6, 0);
+	c_runlist(&h, 0, list, 2);
+	objects(&c);
+	p_1(&d, 0, 0, 0xc197);
+	addresses(SRC, DST);
+	geometry(0, 0, 16, 1);
+	inject_arm(h.gpu, INJECT_engine_hang, &arm);
+	p_1(&c, 4, 0x300, PIPELINED | PITCH);
+	/* a host method asks for no engine */
+	p_sema(&c, 0, 1, SEM_REL4_NOWFI);
+	report(&c, 0, C_DATA + 0x10, 2, BIT(28));
+	p_kick(&c);
+	gpu_run(h.gpu, 50);
+	assert_int_equal(c_data(&c, 0), 1);
+	/* off the PBDMA and back: it is known still which engine works */
+	report(&d, 0, C_DATA + 0x10, 3, BIT(28));
+	p_kick(&d);
+	for (unsigned int i = 0; i < 100 && !c_data(&d, 0x10); i++) {
+		usleep(1000);
+		gpu_run(h.gpu, 50);
+	}
+	assert_int_equal(c_data(&d, 0x10), 3);
+	gpu_run(h.gpu, 50);
+	assert_int_equal(c_data(&c, 0x10), 0);
+	assert_int_equal(dst(15), 0);
+	inject_disarm(h.gpu, INJECT_engine_hang);
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	assert_int_equal(dst(15), src(15));
+	assert_int_equal(c_data(&c, 0x10), 2);
+	assert_int_equal(target(&c), 0);
+}
+
+/* A copy of what a grid of the same channel writes */
+static void graphics_then_copy(void **state)
+{
+	struct code k;
+
+	objects(&c);
+	store_kernel(&k, SRC, 0x1234abcd);
+	grid(&c, &k);
+	addresses(SRC, DST);
+	geometry(0, 0, 4, 1);
+	launch(PIPELINED | PITCH);
+	assert_int_equal(c_data(&c, 0x20000), 0x1234abcd);
+	assert_int_equal(target(&c), 1);
+	/* what Host does itself, and SET_OBJECT, which goes no further than Host here, change nothing */
+	p_1(&c, 0, 0, 0xc197);
+	p_1(&c, 4, 0, 0xc1b5);
+	p_sema(&c, 0, 1, SEM_REL4);
+	p_kick(&c);
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	assert_int_equal(target(&c), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -541,6 +606,8 @@ int main(void)
 	    T(hang_and_link),
 	    T(illegal_class_and_method),
 	    T(state_is_the_channels),
+	    T(copy_then_graphics),
+	    T(graphics_then_copy),
 	};
 
 	return cmocka_run_group_tests_name("ce", tests, NULL, NULL);
