@@ -81,7 +81,9 @@ struct engine_ops {
 	/*
 	 * How fast PFIFO's context-switch time-out runs now, in quarters of real time; NULL: 4.
 	 * The model's shader cores are slower than hardware's, so that a grid that makes progress
-	 * is given longer; a warp parked on a replayable fault stops the clock.
+	 * is given longer, but not so long that the kernel's own limit for a job (10 s) comes before
+	 * the 4.3 s of hardware: then every job that waits for the engine would be ended, not the
+	 * one that holds it.  A warp parked on a replayable fault stops the clock.
 	 */
 	unsigned int (*switch_clock)(struct gpu *gpu, struct engine *e);
 };

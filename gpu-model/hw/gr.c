@@ -850,7 +850,7 @@ static unsigned int gr_switch_clock(struct gpu *gpu, struct engine *e)
 
 	if (gr->wedged || !gr->grids)
 		return 4;
-	return gr->nr_parked ? 0 : 1;
+	return gr->nr_parked ? 0 : 2;
 }
 
 static enum step_result gr_engine_step(struct gpu *gpu, struct engine *e)
