@@ -44,8 +44,8 @@ static void arm(unsigned int nth)
 	igt_assert_eq((int)write(fail_nth, text, (size_t)len), len);
 }
 
-/* Return: true when something has failed since arm(). */
-static bool disarm(unsigned int nth)
+/* Return: true when something has failed since arm(), then in function @where. */
+static bool disarm(unsigned int nth, char where[64])
 {
 	char text[128] = "";
 	long left = -1;
@@ -56,8 +56,11 @@ static bool disarm(unsigned int nth)
 	close(fd);
 	igt_assert_eq(sscanf(text, "%ld", &left), 1);
 	arm(0);
-	if (left == 0)
+	*where = 0;
+	if (left == 0) {
 		igt_info("%u: %s", nth, text + 2);
+		sscanf(text + 2, "%63[^:]", where);
+	}
 	return left == 0;
 }
 
@@ -84,6 +87,9 @@ static struct {
 	pid_t child;
 	/* copies that went wrong so far */
 	uint64_t errors;
+	/* the function that failed, and how often it was the one of which a test asks */
+	char where[64];
+	unsigned int busy;
 } s;
 
 static sigjmp_buf bus_error;
@@ -289,6 +295,34 @@ static void prefetches(void)
 	svm_gpu_check_pages(&s.svm, s.mem, s.nr, 0x200);
 }
 
+static void prefetches_counted(void)
+{
+	svm_ledger_start();
+	igt_assert_eq(nv_svm_bind(&s.svm.dev, s.mem, s.len, true, NULL), 0);
+	svm_ledger_stop();
+}
+
+static void gpu_touches_counted(void)
+{
+	svm_ledger_start();
+	svm_gpu_check_pages(&s.svm, s.mem, s.nr, 0x100);
+	svm_ledger_stop();
+}
+
+/* A huge page that was in use in that moment, and is no more, has moved as one. */
+static void whole(void)
+{
+	if (!strcmp(s.where, "nouveau_svm_populate_locked")) {
+		igt_assert_eq_u64(svm_ledger("ce_launch"), 1);
+		igt_assert_eq_u64(svm_ledger("ce_bytes_sys_to_vram"), SZ_2M);
+		igt_assert_eq_u64(svm_ledger("pte_write_2m"), 1);
+		igt_assert_eq_u64(svm_ledger("pte_write_64k") + svm_ledger("pte_write_4k"), 0);
+		s.busy++;
+	}
+	svm_cpu_write_pages(s.mem, s.nr, 0x200);
+	end();
+}
+
 static void cpu_touches(void)
 {
 	uint32_t i;
@@ -460,7 +494,7 @@ static void rounds(void (*prepare)(void), void (*work)(void), void (*after)(void
 		prepare();
 		arm(s.nth);
 		work();
-		s.failed = disarm(s.nth);
+		s.failed = disarm(s.nth, s.where);
 		after();
 		if (s.failed)
 			last = s.nth;
@@ -494,6 +528,12 @@ static void rounds(void (*prepare)(void), void (*work)(void), void (*after)(void
  *
  * SUBTEST: prefetch-%s
  * Description: SVM_BIND to VRAM and to RAM, in pages of %arg[1]
+ *
+ * SUBTEST: busy-prefetch-thp
+ * Description: a huge page is in use at SVM_BIND's first try: it moves as one all the same
+ *
+ * SUBTEST: busy-fault-thp
+ * Description: the same with a fault of the GPU
  *
  * SUBTEST: cpu-fault-%s
  * Description: the CPU touches memory in VRAM, in pages of %arg[1]
@@ -550,6 +590,18 @@ int igt_main()
 	igt_describe("SVM_BIND of huge pages");
 	igt_subtest("prefetch-thp")
 		rounds(begin_thp_migrate, prefetches, end);
+	igt_describe("SVM_BIND of a huge page that is in use for a moment");
+	igt_subtest("busy-prefetch-thp") {
+		s.busy = 0;
+		rounds(begin_thp_migrate, prefetches_counted, whole);
+		igt_assert_lt(0, (int)s.busy);
+	}
+	igt_describe("Faults on a huge page that is in use for a moment");
+	igt_subtest("busy-fault-thp") {
+		s.busy = 0;
+		rounds(begin_thp_migrate, gpu_touches_counted, whole);
+		igt_assert_lt(0, (int)s.busy);
+	}
 	igt_describe("CPU faults on small pages");
 	igt_subtest("cpu-fault-4k")
 		rounds(begin_in_vram, cpu_touches, end);

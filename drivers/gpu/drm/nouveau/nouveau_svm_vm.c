@@ -748,9 +748,24 @@ nouveau_svm_range_fetch(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ran
 	return false;
 }
 
+/* Is a range one huge page in RAM? */
+static bool
+nouveau_svm_range_huge(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	if (nouveau_svm_range_pages(range) != PFN_DOWN(SZ_2M) ||
+	    nouveau_svm_range_snapshot(vm, range, 0))
+		return false;
+
+	return vm->pfns[0] & HMM_PFN_VALID &&
+	       hmm_pfn_to_map_order(vm->pfns[0]) >= ilog2(PFN_DOWN(SZ_2M)) &&
+	       !is_device_private_page(hmm_pfn_to_page(vm->pfns[0]));
+}
+
 /*
  * Move a range to VRAM as far as that is possible. One page that cannot move
  * keeps a block where it is, so a large range is tried again in small pieces.
+ * A huge page is tried again as a whole before: DAMON and others take a
+ * reference in passing, and a block in pieces stays in pieces.
  * Returns -ENOSPC if there was not enough VRAM for all of it, else 0.
  */
 static int
@@ -760,7 +775,7 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 	unsigned long start = drm_gpusvm_range_start(&range->base);
 	unsigned long end = drm_gpusvm_range_end(&range->base);
 	struct mm_struct *mm = vm->gpusvm.mm;
-	int ret;
+	int ret, try;
 
 	if (drm_gpusvm_scan_mm(&range->base, vm->dpagemap->pagemap->owner,
 			       vm->dpagemap->pagemap) == DRM_GPUSVM_SCAN_EQUAL)
@@ -770,6 +785,8 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 
 	ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
 	if (ret == -EBUSY && evict && nouveau_svm_range_fetch(vm, range))
+		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
+	for (try = 0; ret == -EBUSY && try < 3 && nouveau_svm_range_huge(vm, range); try++)
 		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
 	if (ret == -EBUSY && end - start == SZ_2M) {
 		for (; start < end && ret != -ENOSPC && ret != -ENODEV; start += SZ_64K)
