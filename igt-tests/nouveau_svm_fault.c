@@ -18,6 +18,7 @@
 IGT_TEST_DESCRIPTION("What the GPU may not have kills its channel, with a reason recorded, and nobody else's.");
 
 #define NR (SZ_2M / SZ_4K)
+#define FAIL_IN "/sys/kernel/debug/nouveau_svm/fail-in"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
@@ -364,10 +365,101 @@ static void test_unruly(struct svm *svm)
 	svm_free(p, SZ_2M);
 }
 
+/* From now on the next @n injection points of a function of the driver's fail; 0 ends that. */
+static void fail_in(const char *func, unsigned int n)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "%u %s", n, func);
+	igt_require_f(svm_write_text(FAIL_IN, text), "the driver has no injection points\n");
+}
+
+/* How often the driver may try a page; the model's sanitizer would find more than 64 (fault_storm). */
+#define TRIES 60
+
+/**
+ * SUBTEST: %s-for-good-%s
+ * Description: memory for service of faults %arg[1], and it stays so, for %arg[2]: it is tried TRIES times, and given up
+ *
+ * arg[1]:
+ *
+ * @short: runs short
+ * @busy: does not hold still
+ *
+ * arg[2]:
+ *
+ * @one: one page
+ * @many: 32 pages at once
+ */
+static void test_for_good(struct svm *bad, struct svm *good, bool busy, uint32_t pages)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K), *q = svm_alloc(SZ_2M, PAGES_4K);
+	const struct nv_args args = { .dst = bad->out.va, .src = (uintptr_t)p };
+	uint64_t before, after;
+	uint32_t i, given_up = 0;
+	int err;
+
+	svm_cpu_write_pages(p, NR, 0xb00);
+	svm_cpu_write_pages(q, NR, 0xb80);
+	svm_gpu_check_pages(good, q, 8, 0xb80);
+	nv_use(&bad->chan, &bad->out);
+	igt_require(svm_driver_counter("batches", &before));
+	/* Many more than it may take. What binds a range is asked 32 times for each try. */
+	if (busy)
+		fail_in("nouveau_svm_range_bind", 10 * TRIES * pages * 32);
+	else
+		fail_in("nouveau_svm_vm_make_present", 10 * TRIES * pages);
+	err = nv_run(&bad->chan, &bad->read_page, 1, pages, &args, sizeof(args));
+	fail_in("", 0);
+	igt_assert_eq(err, -ENODEV);
+	igt_assert(svm_driver_counter("batches", &after));
+	igt_info("%" PRIu64 " batches\n", after - before);
+	/* Each of them may come in more than one. */
+	igt_assert_lte_u64(after - before, 4 * TRIES);
+	for (i = 0; i < pages; i++)
+		given_up += svm_fault_record(p + i * SZ_4K) == (busy ? -EBUSY : -ENOMEM);
+	igt_assert_lte_u64(1, given_up);
+	igt_assert(!nv_chan_alive(&bad->chan));
+	igt_assert(nv_chan_alive(&good->chan));
+	svm_gpu_write_pages(good, q, 8, 0xbc0);
+	svm_cpu_check_pages(q, 8, 0xbc0, false);
+	svm_free(p, SZ_2M);
+	svm_free(q, SZ_2M);
+}
+
+/**
+ * SUBTEST: short-for-a-while-%s
+ * Description: memory for service of faults runs short for 20 tries of %arg[1]: then all get what they want
+ *
+ * arg[1]:
+ *
+ * @one: one page
+ * @many: 32 pages at once
+ */
+static void test_for_a_while(struct svm *svm, uint32_t pages)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	uint64_t before, after, cancels, cancelled;
+
+	svm_cpu_write_pages(p, NR, 0xc00);
+	igt_require(svm_driver_counter("batches", &before) && svm_driver_counter("cancels", &cancels));
+	fail_in("nouveau_svm_vm_make_present", 20 * pages);
+	svm_gpu_check_pages(svm, p, pages, 0xc00);
+	fail_in("", 0);
+	igt_assert(svm_driver_counter("batches", &after) && svm_driver_counter("cancels", &cancelled));
+	igt_assert_lte_u64(20, after - before);
+	igt_assert_eq_u64(cancels, cancelled);
+	svm_gpu_write_pages(svm, p, pages, 0xc80);
+	svm_cpu_check_pages(p, pages, 0xc80, false);
+	svm_free(p, SZ_2M);
+}
+
 static struct svm bad, good;
 
 static bool begin(void)
 {
+	/* One that failed may have left it on. */
+	svm_write_text(FAIL_IN, "0");
 	svm_open(&bad);
 	svm_open(&good);
 	svm_migrate_on_fault(true);
@@ -448,6 +540,15 @@ int igt_main()
 	igt_subtest("atomic-both-full")
 		with_channels()
 			test_both(&good, true);
+	igt_describe("Memory runs short, or does not hold still");
+	for (i = 0; i < 4; i++)
+		igt_subtest_f("%s-for-good-%s", i & 2 ? "busy" : "short", i & 1 ? "many" : "one")
+			with_channels()
+				test_for_good(&bad, &good, i & 2, i & 1 ? 32 : 1);
+	for (i = 0; i < 2; i++)
+		igt_subtest_f("short-for-a-while-%s", i ? "many" : "one")
+			with_channels()
+				test_for_a_while(&good, i ? 32 : 1);
 	igt_describe("Unruly fault buffers");
 	igt_subtest("foreign-entry")
 		with_channels()

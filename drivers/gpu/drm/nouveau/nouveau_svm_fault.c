@@ -27,7 +27,10 @@
  *
  * A fault that cannot be resolved is cancelled, which lets the shader drain, and
  * its channel is killed. The reason is in the kernel log and in the address
- * space's record.
+ * space's record. Memory that runs short or does not hold still is tried again, as
+ * often as %NOUVEAU_SVM_STORM_MAX for each page, and more slowly after a while: it
+ * may take time to become free, but a shader that waits keeps others from the
+ * engine.
  *
  * What this file owns: the fault buffer and the queues. Which address space an
  * entry belongs to, nouveau_svm_inst.c knows.
@@ -84,9 +87,15 @@
  */
 #define NOUVEAU_SVM_POLL		HZ
 
-/* Batches in a row that had nothing to do on the same page. */
-#define NOUVEAU_SVM_STORM_SLOW		64
-#define NOUVEAU_SVM_STORM_MAX		1000
+/*
+ * Tries of a page that got its shader nowhere, until we slow down, and give up. From
+ * 1 ms to 128 ms before each replay: six seconds in all.
+ */
+#define NOUVEAU_SVM_STORM_SLOW		8
+#define NOUVEAU_SVM_STORM_SHIFT_MAX	7
+#define NOUVEAU_SVM_STORM_MAX		60
+/* They are not in a row if so many batches came without that page. */
+#define NOUVEAU_SVM_STORM_GAP		64
 
 /* Replay and cancel. */
 
@@ -261,23 +270,70 @@ nouveau_svm_fault_cmp(const void *a, const void *b)
 }
 
 /*
- * Shaders that get nothing done: the page is mapped, and they fault on it again
- * and again. Slow down, and give up at last.
+ * The record of a page that was tried before, or a place for one: the page with the
+ * fewest tries makes way.
+ */
+static struct nouveau_svm_trouble *
+nouveau_svm_trouble_get(struct nouveau_svm_vm *vm, u64 addr)
+{
+	struct nouveau_svm_trouble *trouble, *place = NULL;
+	unsigned int i;
+
+	for (i = 0; i < vm->troubles; i++) {
+		trouble = &vm->trouble[i];
+		if (vm->batches - trouble->batch > NOUVEAU_SVM_STORM_GAP)
+			trouble->tries = 0;
+		if (trouble->addr == addr)
+			return trouble;
+		if (!place || trouble->tries < place->tries)
+			place = trouble;
+	}
+
+	if (vm->troubles < ARRAY_SIZE(vm->trouble))
+		place = &vm->trouble[vm->troubles++];
+	*place = (struct nouveau_svm_trouble) { .addr = addr };
+	return place;
+}
+
+static void
+nouveau_svm_trouble_drop(struct nouveau_svm_vm *vm, unsigned int i)
+{
+	vm->trouble[i] = vm->trouble[--vm->troubles];
+}
+
+/* A page was made present. Others that were mapped all along have a new chance too. */
+static void
+nouveau_svm_trouble_over(struct nouveau_svm_vm *vm, u64 addr)
+{
+	unsigned int i;
+
+	for (i = vm->troubles; i--;) {
+		if (vm->trouble[i].addr == addr || !vm->trouble[i].error)
+			nouveau_svm_trouble_drop(vm, i);
+	}
+}
+
+/*
+ * A shader that gets nothing done: service of its page fails for now, by @error, or
+ * the page is mapped, and it faults on it again and again. Slow down, and give up at
+ * last. Each page has a count of its own: a batch may be all of such pages, and
+ * others may get on meanwhile.
  */
 static int
 nouveau_svm_storm(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fault,
-		  bool spurious)
+		  int error, unsigned int *tries)
 {
-	if (!spurious || fault->addr != vm->storm_addr) {
-		vm->storm_addr = fault->addr;
-		vm->storm = 0;
-		return 0;
+	struct nouveau_svm_trouble *trouble = nouveau_svm_trouble_get(vm, fault->addr);
+
+	lockdep_assert_held(&vm->lock);
+	trouble->batch = vm->batches;
+	trouble->error = error;
+	if (++trouble->tries >= NOUVEAU_SVM_STORM_MAX) {
+		nouveau_svm_trouble_drop(vm, trouble - vm->trouble);
+		return error ?: -ETIMEDOUT;
 	}
 
-	if (++vm->storm >= NOUVEAU_SVM_STORM_MAX)
-		return -ETIMEDOUT;
-	if (vm->storm >= NOUVEAU_SVM_STORM_SLOW)
-		usleep_range(1000, 8000);
+	*tries = max(*tries, trouble->tries);
 	return 0;
 }
 
@@ -293,13 +349,46 @@ nouveau_svm_record(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fa
 	record->error = error;
 }
 
+static void
+nouveau_svm_fault_give_up(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fault,
+			  int error)
+{
+	nouveau_svm_record(vm, fault, error);
+	nouveau_svm_cancel(vm->svm, fault, error);
+}
+
+/* Return: 0 if it may be replayed, an error if it is to be cancelled. */
+static int
+nouveau_svm_fault_resolve(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fault,
+			  bool *spurious, unsigned int *tries)
+{
+	int ret;
+
+	*spurious = false;
+	ret = nouveau_svm_vm_going(vm) ? -EINTR :
+	      nouveau_svm_vm_fault(vm, fault->addr, fault->access, spurious);
+	if (!ret && !*spurious)
+		nouveau_svm_trouble_over(vm, fault->addr);
+	/* What nobody waits for may fail. */
+	if (fault->access == NOUVEAU_SVM_ACCESS_PREFETCH)
+		return 0;
+	/* Memory is short, or did not hold still: they will be back. */
+	if (ret == -ENOMEM || ret == -EBUSY || ret == -EAGAIN) {
+		ret = nouveau_svm_storm(vm, fault, ret, tries);
+		cond_resched();
+	}
+	return ret;
+}
+
 /* Resolve the faults of an address space. */
 static void
 nouveau_svm_fault_service(struct kthread_work *work)
 {
 	struct nouveau_svm_vm *vm = container_of(work, struct nouveau_svm_vm, work);
 	struct nouveau_svm_fault *batch = vm->batch;
-	unsigned int nr, i, replay = 0, spurious_nr = 0;
+	unsigned int nr, i, replay = 0, spurious_nr = 0, tries = 0;
+	bool spurious;
+	int ret;
 
 	spin_lock(&vm->queue.lock);
 	nr = vm->queue.nr;
@@ -314,32 +403,24 @@ nouveau_svm_fault_service(struct kthread_work *work)
 	/* Pairs with READ_ONCE() in nouveau_svm_vm_settle(), as below. */
 	WRITE_ONCE(vm->serving, true);
 	mutex_lock(&vm->lock);
+	vm->batches++;
 	for (i = 0; i < nr; i++) {
-		bool spurious = false;
-		int ret;
-
-		ret = nouveau_svm_vm_going(vm) ? -EINTR :
-		      nouveau_svm_vm_fault(vm, batch[i].addr, batch[i].access, &spurious);
+		ret = nouveau_svm_fault_resolve(vm, &batch[i], &spurious, &tries);
 		spurious_nr += spurious;
-		if (!ret && nr == 1)
-			ret = nouveau_svm_storm(vm, &batch[i], spurious);
-		/* What nobody waits for may fail. */
-		if (ret && batch[i].access == NOUVEAU_SVM_ACCESS_PREFETCH)
-			ret = 0;
-		/* Memory is short, or did not hold still: they will be back. */
-		if (ret == -ENOMEM || ret == -EBUSY || ret == -EAGAIN) {
-			ret = nouveau_svm_storm(vm, &batch[i], true);
-			cond_resched();
-		}
 		trace_nouveau_svm_fault(vm, &batch[i], spurious, ret);
-
-		if (ret) {
-			nouveau_svm_record(vm, &batch[i], ret);
-			nouveau_svm_cancel(vm->svm, &batch[i], ret);
-		} else {
+		if (ret)
+			nouveau_svm_fault_give_up(vm, &batch[i], ret);
+		else
 			replay++;
-		}
 		WRITE_ONCE(vm->served, vm->served + 1);
+	}
+	/* A fault on what an earlier one of its batch had mapped is no trouble. */
+	for (i = 0; i < nr && spurious_nr == nr; i++) {
+		ret = nouveau_svm_storm(vm, &batch[i], 0, &tries);
+		if (ret) {
+			nouveau_svm_fault_give_up(vm, &batch[i], ret);
+			replay--;
+		}
 	}
 	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_BATCH, 1);
 	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_SPURIOUS, spurious_nr);
@@ -347,6 +428,9 @@ nouveau_svm_fault_service(struct kthread_work *work)
 	WRITE_ONCE(vm->serving, false);
 	nouveau_svm_vm_going(vm);
 
+	if (tries >= NOUVEAU_SVM_STORM_SLOW)
+		fsleep(USEC_PER_MSEC << min(tries - NOUVEAU_SVM_STORM_SLOW,
+					    NOUVEAU_SVM_STORM_SHIFT_MAX));
 	if (replay) {
 		trace_nouveau_svm_replay(vm, replay);
 		mutex_lock(&vm->svm->fault.lock);

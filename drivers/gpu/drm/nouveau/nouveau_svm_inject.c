@@ -9,8 +9,12 @@
  * questions are to come until then, 0 if it has failed, and where the last failure
  * was. A test runs the same work with 1, 2, 3, ... until nothing fails any more.
  *
- * This file owns the count and the file in debugfs. It takes no lock, and may be
- * called from anywhere.
+ * Writing "N FUNCTION" to nouveau_svm/fail-in makes the next N questions of that
+ * function be answered by yes: something that goes on failing. Reading tells how
+ * many are left.
+ *
+ * This file owns the counts and the files in debugfs. Its lock is a leaf, and it may
+ * be called from anywhere.
  */
 #include "nouveau_svm_inject.h"
 
@@ -18,11 +22,39 @@
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
 
 static struct dentry *nouveau_svm_inject_dir;
 static atomic_long_t nouveau_svm_inject_left;
 static const char *nouveau_svm_inject_func;
 static unsigned int nouveau_svm_inject_line;
+
+/* Protects the next two; the count may be looked at without. */
+static DEFINE_SPINLOCK(nouveau_svm_inject_lock);
+static char nouveau_svm_inject_in[64];
+static unsigned long nouveau_svm_inject_in_left;
+
+/* Is this the function that goes on failing? */
+static bool
+nouveau_svm_inject_in_func(const char *func)
+{
+	unsigned long flags;
+	bool fail = false;
+
+	/* Pairs with WRITE_ONCE() below and in nouveau_svm_inject_in_write(). */
+	if (!READ_ONCE(nouveau_svm_inject_in_left))
+		return false;
+
+	spin_lock_irqsave(&nouveau_svm_inject_lock, flags);
+	if (nouveau_svm_inject_in_left && !strcmp(func, nouveau_svm_inject_in)) {
+		WRITE_ONCE(nouveau_svm_inject_in_left, nouveau_svm_inject_in_left - 1);
+		fail = true;
+	}
+	spin_unlock_irqrestore(&nouveau_svm_inject_lock, flags);
+	return fail;
+}
 
 /**
  * nouveau_svm_inject() - May something fail here?
@@ -34,6 +66,8 @@ static unsigned int nouveau_svm_inject_line;
 bool
 nouveau_svm_inject(const char *func, unsigned int line)
 {
+	if (nouveau_svm_inject_in_func(func))
+		return true;
 	if (atomic_long_dec_if_positive(&nouveau_svm_inject_left) != 0)
 		return false;
 
@@ -87,8 +121,57 @@ static const struct file_operations nouveau_svm_inject_fops = {
 	.release = single_release,
 };
 
+static int
+nouveau_svm_inject_in_show(struct seq_file *m, void *data)
+{
+	spin_lock_irq(&nouveau_svm_inject_lock);
+	seq_printf(m, "%lu %s\n", nouveau_svm_inject_in_left, nouveau_svm_inject_in);
+	spin_unlock_irq(&nouveau_svm_inject_lock);
+	return 0;
+}
+
+static int
+nouveau_svm_inject_in_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, nouveau_svm_inject_in_show, NULL);
+}
+
+static ssize_t
+nouveau_svm_inject_in_write(struct file *file, const char __user *buf, size_t count,
+			    loff_t *ppos)
+{
+	char text[128], func[64] = "";
+	unsigned long nr = 0;
+	int args;
+
+	if (count >= sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, buf, count))
+		return -EFAULT;
+	text[count] = '\0';
+	args = sscanf(text, "%lu %63s", &nr, func);
+	if (args < 1 || (nr && args < 2))
+		return -EINVAL;
+
+	spin_lock_irq(&nouveau_svm_inject_lock);
+	strscpy(nouveau_svm_inject_in, func);
+	/* Pairs with READ_ONCE() in nouveau_svm_inject_in_func(). */
+	WRITE_ONCE(nouveau_svm_inject_in_left, nr);
+	spin_unlock_irq(&nouveau_svm_inject_lock);
+	return count;
+}
+
+static const struct file_operations nouveau_svm_inject_in_fops = {
+	.owner = THIS_MODULE,
+	.open = nouveau_svm_inject_in_open,
+	.read = seq_read,
+	.write = nouveau_svm_inject_in_write,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
+
 /**
- * nouveau_svm_inject_init() - Make the file in debugfs
+ * nouveau_svm_inject_init() - Make the files in debugfs
  */
 void
 nouveau_svm_inject_init(void)
@@ -96,10 +179,12 @@ nouveau_svm_inject_init(void)
 	nouveau_svm_inject_dir = debugfs_create_dir("nouveau_svm", NULL);
 	debugfs_create_file("fail-nth", 0600, nouveau_svm_inject_dir, NULL,
 			    &nouveau_svm_inject_fops);
+	debugfs_create_file("fail-in", 0600, nouveau_svm_inject_dir, NULL,
+			    &nouveau_svm_inject_in_fops);
 }
 
 /**
- * nouveau_svm_inject_exit() - Take it away
+ * nouveau_svm_inject_exit() - Take them away
  */
 void
 nouveau_svm_inject_exit(void)

@@ -75,6 +75,20 @@ struct nouveau_svm_record {
 };
 
 /**
+ * struct nouveau_svm_trouble - A page that was tried again and again
+ */
+struct nouveau_svm_trouble {
+	/** @addr: the page */
+	u64 addr;
+	/** @batch: the last batch that had it, by &nouveau_svm_vm.batches */
+	unsigned int batch;
+	/** @tries: how often it was tried for nothing */
+	unsigned int tries;
+	/** @error: what failed the last time, 0 if there was nothing to do */
+	int error;
+};
+
+/**
  * struct nouveau_svm_vm - A GPU address space that mirrors a process
  */
 struct nouveau_svm_vm {
@@ -140,10 +154,12 @@ struct nouveau_svm_vm {
 	unsigned int served;
 	/** @going: no more of them, nor of anything else that faults pages in */
 	bool going;
-	/** @storm_addr: page of the last batch that had nothing to do */
-	u64 storm_addr;
-	/** @storm: how many such batches there were in a row */
-	unsigned int storm;
+	/** @trouble: pages that were tried for nothing, under @lock as the next two */
+	struct nouveau_svm_trouble trouble[NOUVEAU_SVM_QUEUE_MAX];
+	/** @troubles: how many there are */
+	unsigned int troubles;
+	/** @batches: number of the batch in service */
+	unsigned int batches;
 
 	/** @record: the last faults that were not resolved, under @lock */
 	struct nouveau_svm_record record[NOUVEAU_SVM_RECORD_MAX];
