@@ -11,7 +11,9 @@
  * stage suspend-svm boots one.
  */
 #include <fcntl.h>
+#include <stddef.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "gpu_model.h"
 #include "igt.h"
@@ -81,6 +83,17 @@ static void go_to_sleep(const char *how, const char *test)
 		igt_assert_eq(write_to("/sys/power/pm_test", "none"), 0);
 }
 
+/* All devices are suspended and resumed, or not. Return: 0 or a negative errno. */
+static int try_to_sleep(void)
+{
+	int err;
+
+	igt_assert_eq(write_to("/sys/power/pm_test", "devices"), 0);
+	err = write_to("/sys/power/state", "mem");
+	igt_assert_eq(write_to("/sys/power/pm_test", "none"), 0);
+	return err;
+}
+
 /**
  * SUBTEST: devices-4k
  * Description: all devices are suspended and resumed, with data in VRAM
@@ -145,7 +158,6 @@ static void test_refused(void)
 	struct gpu_model *m;
 	struct svm svm;
 	uint32_t v = 0;
-	int err;
 
 	igt_require_f(svm_migrate_on_fault(false), "this driver does not stop copy engines\n");
 	svm_gpu_slot(slot);
@@ -162,10 +174,7 @@ static void test_refused(void)
 	gpu_model_close(m);
 
 	/* If it does go to sleep, then not for long. */
-	igt_assert_eq(write_to("/sys/power/pm_test", "devices"), 0);
-	err = write_to("/sys/power/state", "mem");
-	igt_assert_eq(write_to("/sys/power/pm_test", "none"), 0);
-	igt_assert_eq(err, -EBUSY);
+	igt_assert_eq(try_to_sleep(), -EBUSY);
 
 	svm_gpu_check_pages(&svm, p, 64, 0x1000);
 	/* Faults are served again. */
@@ -181,11 +190,133 @@ static void test_refused(void)
 	svm_migrate_on_fault(true);
 }
 
+/**
+ * SUBTEST: unanswered
+ * Description: service of a fault waits for a page that a process does not supply, since it is frozen: no sleep, no hang
+ */
+static void test_unanswered(void)
+{
+	int ready[2], go[2];
+	char c;
+
+	igt_assert_eq(pipe(ready), 0);
+	igt_assert_eq(pipe(go), 0);
+	igt_fork(child, 1) {
+		char *p = mmap(NULL, SZ_64K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		struct nv_args args = { .src = (uintptr_t)p };
+		struct svm_slow slow;
+		struct svm svm;
+
+		igt_assert(p != MAP_FAILED);
+		svm_open(&svm);
+		svm_slow_begin(&slow, p, SZ_64K);
+		args.dst = svm.out.va;
+		nv_use(&svm.chan, &svm.out);
+		igt_assert_eq(nv_launch(&svm.chan, &svm.read, 1, 1, &args, sizeof(args)), 0);
+		igt_assert_eq(nv_submit(&svm.chan), 0);
+		igt_assert(svm_slow_hit(&slow, 30000));
+		igt_assert_eq((int)write(ready[1], "x", 1), 1);
+		/* The machine sleeps, or not. */
+		igt_assert_eq((int)read(go[0], &c, 1), 1);
+		svm_slow_end(&slow, 0x1234);
+		igt_assert_eq(nv_wait(&svm.chan, 0), 0);
+		igt_assert_eq_u32(*(volatile uint32_t *)svm.out.map, 0x1234);
+		svm_close(&svm);
+	}
+	igt_assert_eq((int)read(ready[0], &c, 1), 1);
+	igt_assert_eq(try_to_sleep(), -EBUSY);
+	/* Once more: it has come again. */
+	igt_assert_eq(try_to_sleep(), -EBUSY);
+	igt_assert_eq((int)write(go[1], "x", 1), 1);
+	igt_waitchildren();
+	igt_assert_eq(try_to_sleep(), 0);
+}
+
+/* Counts down from args.count, then reads the word at args.src. */
+static void asm_late_read(struct sm6x *p)
+{
+	enum { DST = 0, SRC = 2, VAL = 4, LEFT = 5 };
+	uint32_t top;
+
+	sm6x_init(p);
+	sm6x_mov_c(p, DST, 0, offsetof(struct nv_args, dst));
+	sm6x_mov_c(p, DST + 1, 0, offsetof(struct nv_args, dst) + 4);
+	sm6x_mov_c(p, SRC, 0, offsetof(struct nv_args, src));
+	sm6x_mov_c(p, SRC + 1, 0, offsetof(struct nv_args, src) + 4);
+	sm6x_mov_c(p, LEFT, 0, offsetof(struct nv_args, count));
+	top = sm6x_size(p);
+	sm6x_iadd_i(p, LEFT, LEFT, -1, SM6X_NC);
+	sm6x_isetp(p, 0, SM6X_NE, LEFT, SM6X_RZ);
+	p->guard = 0;
+	sm6x_bra(p, top);
+	p->guard = SM6X_PT;
+	sm6x_ld(p, SM6X_B32, VAL, SRC, 0);
+	sm6x_st(p, SM6X_B32, DST, 0, VAL);
+	sm6x_exit(p);
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/**
+ * SUBTEST: working
+ * Description: devices are suspended while a kernel is at work that then touches a new page: it gets it, and ends
+ */
+static void test_working(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K), *q = svm_alloc(SZ_2M, PAGES_4K);
+	struct nv_args args = { .src = (uintptr_t)p, .count = 1u << 21 };
+	struct nv_kernel late;
+	struct sm6x program;
+	struct svm svm;
+	double t;
+
+	svm_open(&svm);
+	svm_cpu_write_pages(p, 1, 0x600);
+	svm_cpu_write_pages(q, 1, 0x700);
+	asm_late_read(&program);
+	igt_assert_eq(nv_kernel_load(&svm.chan, &program, &late), 0);
+	args.dst = svm.out.va;
+
+	/* So many turns take four seconds. */
+	t = seconds();
+	nv_use(&svm.chan, &svm.out);
+	igt_assert_eq(nv_run(&svm.chan, &late, 1, 1, &args, sizeof(args)), 0);
+	t = seconds() - t;
+	igt_assert_eq_u32(*(volatile uint32_t *)svm.out.map, 0x600);
+	args.count = (uint32_t)(args.count * 4.0 / t);
+	igt_info("%u turns\n", args.count);
+
+	args.src = (uintptr_t)q;
+	nv_use(&svm.chan, &svm.out);
+	igt_assert_eq(nv_launch(&svm.chan, &late, 1, 1, &args, sizeof(args)), 0);
+	igt_assert_eq(nv_submit(&svm.chan), 0);
+	igt_assert_eq(nv_wait(&svm.chan, 1), -ETIMEDOUT);
+	igt_assert_eq(try_to_sleep(), 0);
+	igt_assert_eq(nv_wait(&svm.chan, 0), 0);
+	igt_assert_eq_u32(*(volatile uint32_t *)svm.out.map, 0x700);
+	svm_gpu_check_pages(&svm, q, 1, 0x700);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+	svm_free(q, SZ_2M);
+}
+
 int igt_main()
 {
 	igt_describe("Suspend is refused");
 	igt_subtest("refused")
 		test_refused();
+	igt_describe("A fault that nobody answers");
+	igt_subtest("unanswered")
+		test_unanswered();
+	igt_describe("Devices suspended under a kernel's feet");
+	igt_subtest("working")
+		test_working();
 	igt_describe("Devices suspended and resumed");
 	igt_subtest("devices-4k")
 		test_sleep("deep", "devices", PAGES_4K);

@@ -165,13 +165,13 @@ void nouveau_svm_module_exit(void);
 void nouveau_svm_dev_init(struct nouveau_drm *drm);
 void nouveau_svm_dev_unplug(struct nouveau_drm *drm);
 void nouveau_svm_dev_fini(struct nouveau_drm *drm);
-int nouveau_svm_dev_suspend(struct nouveau_drm *drm);
+int nouveau_svm_dev_suspend(struct nouveau_drm *drm, bool runtime);
 void nouveau_svm_dev_resume(struct nouveau_drm *drm);
 
 int nouveau_svm_fault_init(struct nouveau_svm_dev *svm);
 void nouveau_svm_fault_fini(struct nouveau_svm_dev *svm);
-int nouveau_svm_fault_allow(struct nouveau_svm_dev *svm);
-void nouveau_svm_fault_block(struct nouveau_svm_dev *svm);
+int nouveau_svm_fault_block(struct nouveau_svm_dev *svm);
+int nouveau_svm_fault_unblock(struct nouveau_svm_dev *svm);
 
 struct nouveau_svm_vm *nouveau_svm_inst_lookup(struct nouveau_svm_dev *svm, u64 addr);
 int nouveau_svm_inst_join(struct nouveau_svm_vm *vm, u64 inst);
@@ -189,7 +189,7 @@ static inline void nouveau_svm_module_exit(void) {}
 static inline void nouveau_svm_dev_init(struct nouveau_drm *drm) {}
 static inline void nouveau_svm_dev_unplug(struct nouveau_drm *drm) {}
 static inline void nouveau_svm_dev_fini(struct nouveau_drm *drm) {}
-static inline int nouveau_svm_dev_suspend(struct nouveau_drm *drm)
+static inline int nouveau_svm_dev_suspend(struct nouveau_drm *drm, bool runtime)
 {
 	return 0;
 }

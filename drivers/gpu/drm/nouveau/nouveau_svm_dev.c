@@ -20,8 +20,11 @@
  * so that channels can come to rest; take no more faults; give up the copy engine.
  * What is left of pages in VRAM goes when its users do: pages hold the DRM device,
  * which holds TTM. If the device has vanished already, the first step fails, and
- * the rest is the same. Suspend is the first step, with faults blocked, and fails
- * rather than lose data.
+ * the rest is the same.
+ *
+ * Suspend: let channels finish what they have; take no more faults; bring data back.
+ * It fails rather than lose data, or a shader: one whose page has to come from a
+ * process that does not supply it, being frozen, cannot be stopped.
  *
  * If SVM is not available, one line in the kernel log says why.
  */
@@ -30,6 +33,8 @@
 #include "nouveau_svm_dmem.h"
 #include "nouveau_svm_vm.h"
 #include "nouveau_drv.h"
+#include "nouveau_abi16.h"
+#include "nouveau_chan.h"
 
 #include <linux/dma-mapping.h>
 
@@ -154,17 +159,46 @@ nouveau_svm_dev_fini(struct nouveau_drm *drm)
 	nouveau_svm_dev_dtor(svm);
 }
 
+/*
+ * Let the channels that use SVM finish what they have, while faults are served: a
+ * shader that waits for a page keeps its channel from being stopped. Channels that
+ * take too long are stopped as all others are.
+ */
+static void
+nouveau_svm_dev_idle(struct nouveau_drm *drm)
+{
+	struct nouveau_abi16_chan *chan;
+	struct nouveau_cli *cli;
+	int ret = 0;
+
+	mutex_lock(&drm->clients_lock);
+	list_for_each_entry(cli, &drm->clients, head) {
+		struct nouveau_abi16 *abi16;
+
+		mutex_lock(&cli->mutex);
+		abi16 = cli->abi16;
+		if (abi16 && cli->svm.svm_vm && nouveau_svm_vm_gets_on(cli->svm.svm_vm)) {
+			list_for_each_entry(chan, &abi16->channels, head)
+				ret = ret ?: nouveau_channel_idle(chan->chan);
+		}
+		mutex_unlock(&cli->mutex);
+	}
+	mutex_unlock(&drm->clients_lock);
+}
+
 /**
  * nouveau_svm_dev_suspend() - Get everything out of VRAM
  * @drm: the device
+ * @runtime: only the device is suspended, processes are at work
  *
  * Faults that come until the channels stop stay in the hardware, and are there
  * again after resume.
  *
- * Return: 0, or -EBUSY if data would be lost: do not suspend.
+ * Return: 0, or -EBUSY if data would be lost, or a shader that waits for a page: do
+ * not suspend.
  */
 int
-nouveau_svm_dev_suspend(struct nouveau_drm *drm)
+nouveau_svm_dev_suspend(struct nouveau_drm *drm, bool runtime)
 {
 	struct nouveau_svm_dev *svm = drm->svm_dev;
 	int ret;
@@ -172,16 +206,18 @@ nouveau_svm_dev_suspend(struct nouveau_drm *drm)
 	if (!svm)
 		return 0;
 
-	nouveau_svm_fault_block(svm);
-	if (!svm->ce)
-		return 0;
-
-	ret = nouveau_svm_dmem_evict_all(svm);
-	if (ret) {
-		NV_ERROR(drm, "svm: %d blocks do not leave VRAM\n",
-			 atomic_read(&svm->devmems));
-		nouveau_svm_dev_resume(drm);
+	/* Clients at work may hold their mutex, and wait for us. */
+	if (!runtime)
+		nouveau_svm_dev_idle(drm);
+	ret = nouveau_svm_fault_block(svm);
+	if (!ret && svm->ce) {
+		ret = nouveau_svm_dmem_evict_all(svm);
+		if (ret)
+			NV_ERROR(drm, "svm: %d blocks do not leave VRAM\n",
+				 atomic_read(&svm->devmems));
 	}
+	if (ret)
+		nouveau_svm_dev_resume(drm);
 	return ret;
 }
 
@@ -199,6 +235,6 @@ nouveau_svm_dev_resume(struct nouveau_drm *drm)
 
 	/* Pairs with READ_ONCE() in nouveau_svm_populate_locked(). */
 	WRITE_ONCE(svm->no_devmem, false);
-	if (nouveau_svm_fault_allow(svm))
+	if (nouveau_svm_fault_unblock(svm))
 		NV_ERROR(drm, "svm: off: no fault interrupts after resume\n");
 }

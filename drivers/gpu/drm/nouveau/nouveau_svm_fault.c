@@ -357,7 +357,10 @@ nouveau_svm_fault_give_up(struct nouveau_svm_vm *vm, const struct nouveau_svm_fa
 	nouveau_svm_cancel(vm->svm, fault, error);
 }
 
-/* Return: 0 if it may be replayed, an error if it is to be cancelled. */
+/*
+ * Return: 0 if it may be replayed, -ERESTARTSYS if it is to be left as it is, another
+ * error if it is to be cancelled.
+ */
 static int
 nouveau_svm_fault_resolve(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fault,
 			  bool *spurious, unsigned int *tries)
@@ -369,6 +372,9 @@ nouveau_svm_fault_resolve(struct nouveau_svm_vm *vm, const struct nouveau_svm_fa
 	      nouveau_svm_vm_fault(vm, fault->addr, fault->access, spurious);
 	if (!ret && !*spurious)
 		nouveau_svm_trouble_over(vm, fault->addr);
+	/* By nouveau_svm_vm_rest(). */
+	if (ret == -EINTR && !READ_ONCE(vm->going))
+		return -ERESTARTSYS;
 	/* What nobody waits for may fail. */
 	if (fault->access == NOUVEAU_SVM_ACCESS_PREFETCH)
 		return 0;
@@ -400,7 +406,7 @@ nouveau_svm_fault_service(struct kthread_work *work)
 
 	sort(batch, nr, sizeof(*batch), nouveau_svm_fault_cmp, NULL);
 
-	/* Pairs with READ_ONCE() in nouveau_svm_vm_settle(), as below. */
+	/* Pairs with READ_ONCE() in nouveau_svm_vm_gets_on(), as below. */
 	WRITE_ONCE(vm->serving, true);
 	mutex_lock(&vm->lock);
 	vm->batches++;
@@ -408,6 +414,11 @@ nouveau_svm_fault_service(struct kthread_work *work)
 		ret = nouveau_svm_fault_resolve(vm, &batch[i], &spurious, &tries);
 		spurious_nr += spurious;
 		trace_nouveau_svm_fault(vm, &batch[i], spurious, ret);
+		if (ret == -ERESTARTSYS) {
+			/* Pairs with READ_ONCE() in nouveau_svm_vm_rest(). */
+			WRITE_ONCE(vm->left, true);
+			break;
+		}
 		if (ret)
 			nouveau_svm_fault_give_up(vm, &batch[i], ret);
 		else
@@ -562,13 +573,8 @@ nouveau_svm_fault_event(struct nvif_event *event, void *argv, u32 argc)
 	return NVIF_EVENT_KEEP;
 }
 
-/**
- * nouveau_svm_fault_allow() - Start to take faults
- * @svm: the device
- *
- * Return: 0 or a negative errno.
- */
-int
+/* Start to take faults. */
+static int
 nouveau_svm_fault_allow(struct nouveau_svm_dev *svm)
 {
 	int ret = nvif_event_allow(&svm->fault.notify);
@@ -582,19 +588,49 @@ nouveau_svm_fault_allow(struct nouveau_svm_dev *svm)
 /**
  * nouveau_svm_fault_block() - Take no more faults, and finish those in service
  * @svm: the device
+ *
+ * Return: 0. -EBUSY if the page of one does not come: its shader still waits.
  */
-void
+int
 nouveau_svm_fault_block(struct nouveau_svm_dev *svm)
 {
 	struct nouveau_svm_vm *vm;
+	int ret = 0;
 
 	nvif_event_block(&svm->fault.notify);
 	cancel_delayed_work_sync(&svm->fault.work);
 
 	mutex_lock(&svm->lock);
-	list_for_each_entry(vm, &svm->vms, head)
-		kthread_flush_worker(vm->worker);
+	list_for_each_entry(vm, &svm->vms, head) {
+		if (!nouveau_svm_vm_rest(vm)) {
+			dev_info(svm->drm->dev->dev,
+				 "svm: %s waits for a page that does not come\n",
+				 vm->worker->task->comm);
+			ret = -EBUSY;
+			break;
+		}
+	}
 	mutex_unlock(&svm->lock);
+	return ret;
+}
+
+/**
+ * nouveau_svm_fault_unblock() - Undo nouveau_svm_fault_block()
+ * @svm: the device
+ *
+ * Faults that were left come again.
+ *
+ * Return: 0 or a negative errno.
+ */
+int
+nouveau_svm_fault_unblock(struct nouveau_svm_dev *svm)
+{
+	int ret = nouveau_svm_fault_allow(svm);
+
+	mutex_lock(&svm->fault.lock);
+	nouveau_svm_replay(svm);
+	mutex_unlock(&svm->fault.lock);
+	return ret;
 }
 
 /**

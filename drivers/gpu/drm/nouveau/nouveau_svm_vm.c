@@ -42,6 +42,7 @@
 #include <nvif/if000c.h>
 #include <nvif/vmm.h>
 
+#include <linux/completion.h>
 #include <linux/hmm.h>
 #include <linux/kthread.h>
 #include <linux/memremap.h>
@@ -74,7 +75,7 @@ module_param_named(svm_notifier_mib, nouveau_svm_notifier_mib, uint, 0444);
 #define NOUVEAU_SVM_REFUSALS	4
 /* How often others may be faster in taking room that was made for us. */
 #define NOUVEAU_SVM_ROOM_TRIES	4
-/* How long service of a fault may take when its client goes, in tenths of a second. */
+/* How long service may not get on when somebody waits for it, in tenths of a second. */
 #define NOUVEAU_SVM_SETTLE	50
 
 #define NOUVEAU_SVM_VA_BITS	47
@@ -1378,6 +1379,30 @@ nouveau_svm_vm_going(struct nouveau_svm_vm *vm)
 }
 
 /**
+ * nouveau_svm_vm_gets_on() - Does service of an address space's faults get on?
+ * @vm: the address space
+ *
+ * Returns at once if it does nothing, and waits for a while if it does.
+ *
+ * Return: false if it does not get on, because its page has to come from a process
+ * that does not supply it.
+ */
+bool
+nouveau_svm_vm_gets_on(struct nouveau_svm_vm *vm)
+{
+	/* Pairs with WRITE_ONCE() in nouveau_svm_fault_service(), as below. */
+	unsigned int served = READ_ONCE(vm->served), i;
+
+	for (i = 0; i < NOUVEAU_SVM_SETTLE; i++) {
+		if (!READ_ONCE(vm->serving) || READ_ONCE(vm->served) != served)
+			return true;
+		schedule_timeout_uninterruptible(HZ / 10);
+	}
+
+	return false;
+}
+
+/**
  * nouveau_svm_vm_settle() - The client goes, its channels are still there
  * @vm: the address space
  *
@@ -1388,16 +1413,62 @@ nouveau_svm_vm_going(struct nouveau_svm_vm *vm)
 void
 nouveau_svm_vm_settle(struct nouveau_svm_vm *vm)
 {
-	/* Pairs with WRITE_ONCE() in nouveau_svm_fault_service(), as below. */
-	unsigned int served = READ_ONCE(vm->served), i;
+	if (!nouveau_svm_vm_gets_on(vm))
+		nouveau_svm_vm_kill(vm);
+}
 
+/* The end of what a thread has to do. */
+struct nouveau_svm_rest {
+	struct kthread_work work;
+	struct completion done;
+};
+
+static void
+nouveau_svm_vm_rest_work(struct kthread_work *work)
+{
+	struct nouveau_svm_rest *rest = container_of(work, struct nouveau_svm_rest, work);
+
+	/* With one, a thread does not sleep. */
+	flush_signals(current);
+	complete(&rest->done);
+}
+
+/**
+ * nouveau_svm_vm_rest() - Let the thread of an address space come to rest
+ * @vm: the address space, whose queue gets no more faults
+ *
+ * Service that does not get on is interrupted, which leaves its faults as they are:
+ * they come again when they are replayed.
+ *
+ * Return: false if some were left.
+ */
+bool
+nouveau_svm_vm_rest(struct nouveau_svm_vm *vm)
+{
+	struct nouveau_svm_rest rest = {
+		.done = COMPLETION_INITIALIZER_ONSTACK(rest.done),
+	};
+	unsigned int served, i;
+
+	/* Pairs with READ_ONCE() below; the thread is told by the queue of its work. */
+	WRITE_ONCE(vm->left, false);
+	kthread_init_work(&rest.work, nouveau_svm_vm_rest_work);
+	kthread_queue_work(vm->worker, &rest.work);
 	for (i = 0; i < NOUVEAU_SVM_SETTLE; i++) {
-		if (!READ_ONCE(vm->serving) || READ_ONCE(vm->served) != served)
-			return;
-		schedule_timeout_uninterruptible(HZ / 10);
+		/* Pairs with WRITE_ONCE() in nouveau_svm_fault_service(). */
+		served = READ_ONCE(vm->served);
+		if (wait_for_completion_timeout(&rest.done, HZ / 10))
+			return true;
+		if (READ_ONCE(vm->served) != served)
+			i = 0;
 	}
 
-	nouveau_svm_vm_kill(vm);
+	send_sig(SIGKILL, vm->worker->task, 1);
+	wait_for_completion(&rest.done);
+	/* It may have come to rest before the signal came. */
+	kthread_queue_work(vm->worker, &rest.work);
+	wait_for_completion(&rest.done);
+	return !READ_ONCE(vm->left);
 }
 
 /**

@@ -154,6 +154,8 @@ struct nouveau_svm_vm {
 	unsigned int served;
 	/** @going: no more of them, nor of anything else that faults pages in */
 	bool going;
+	/** @left: it was interrupted, and left faults that were in service */
+	bool left;
 	/** @trouble: pages that were tried for nothing, under @lock as the next two */
 	struct nouveau_svm_trouble trouble[NOUVEAU_SVM_QUEUE_MAX];
 	/** @troubles: how many there are */
@@ -170,7 +172,9 @@ struct nouveau_svm_vm {
 int nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
 		       u64 hole_start, u64 hole_end, struct nouveau_svm_vm **pvm);
 bool nouveau_svm_vm_going(struct nouveau_svm_vm *vm);
+bool nouveau_svm_vm_gets_on(struct nouveau_svm_vm *vm);
 void nouveau_svm_vm_settle(struct nouveau_svm_vm *vm);
+bool nouveau_svm_vm_rest(struct nouveau_svm_vm *vm);
 void nouveau_svm_vm_close(struct nouveau_svm_vm *vm);
 void nouveau_svm_vm_put(struct nouveau_svm_vm *vm);
 
