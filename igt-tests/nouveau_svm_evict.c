@@ -11,7 +11,9 @@
  * times that.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -353,29 +355,148 @@ static void hog_end(struct hog *hog)
 	munmap(hog->huge, hog->huge_len);
 }
 
-/**
- * SUBTEST: no-order-9-buffers
- * Description: buffers want VRAM, RAM has no free huge page: huge pages leave VRAM as small ones
- */
-static void test_no_order_9_buffers(struct svm *svm)
+/* Buffers take VRAM, RAM has no free huge page. Return: how many pages of @p @left() then finds in VRAM. */
+static size_t pressed_out(struct svm *svm, size_t (*left)(const char *p, size_t len), const char *p, size_t len)
 {
-	const size_t len = 32 * SZ_1M;
-	char *p = svm_alloc(len, PAGES_THP);
 	struct svm_vram fill;
 	struct hog hog;
+	size_t n;
+
+	hog_begin(&hog);
+	svm_vram_fill(svm, &fill);
+	n = left(p, len);
+	svm_vram_release(&fill);
+	hog_end(&hog);
+	return n;
+}
+
+static size_t in_vram(const char *p, size_t len)
+{
+	return svm_count_pages(p, len, PAGE_IN_VRAM);
+}
+
+/**
+ * SUBTEST: no-order-9-%s
+ * Description: buffers want VRAM, RAM has no free huge page: huge pages (%arg[1]) leave VRAM as small ones
+ *
+ * arg[1]:
+ *
+ * @buffers: where they were put
+ * @moved: moved to another address since
+ */
+static void test_no_order_9_buffers(struct svm *svm, bool moved)
+{
+	const size_t len = 32 * SZ_1M;
+	char *p = svm_alloc(len, PAGES_THP), *q = p;
 	size_t left;
 
 	svm_cpu_write_pages(p, pages_of(len), 0xb00);
 	gpu_write(svm, p, pages_of(len), 0xc00);
-	igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), pages_of(len));
-	hog_begin(&hog);
-	svm_vram_fill(svm, &fill);
-	left = svm_count_pages(p, len, PAGE_IN_VRAM);
-	svm_vram_release(&fill);
-	hog_end(&hog);
+	if (moved) {
+		q = svm_alloc(len, PAGES_THP);
+		igt_assert(mremap(p, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, q) == q);
+	}
+	igt_assert_eq_u64(in_vram(q, len), pages_of(len));
+	left = pressed_out(svm, in_vram, q, len);
 	igt_assert_lte((int)left, (int)pages_of(len) / 8);
-	svm_cpu_check_pages(p, pages_of(len), 0xc00, false);
-	svm_free(p, len);
+	svm_cpu_check_pages(q, pages_of(len), 0xc00, false);
+	svm_free(q, len);
+}
+
+/* A child that has what its parent brought to VRAM, and answers by a pipe. */
+static struct {
+	int ask[2], say[2];
+	pid_t owner;
+} heir;
+
+/* Owner: moves memory to VRAM, leaves it to a child, and ends, or (@unmaps) lets go of it only. */
+static void heir_owner(size_t len, bool unmaps)
+{
+	struct svm mine;
+	uint32_t i;
+	size_t n;
+	char *p, c;
+
+	/* Not longer than the test. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	svm_open(&mine);
+	p = svm_alloc(len, PAGES_THP);
+	svm_cpu_write_pages(p, pages_of(len), 0xd00);
+	gpu_write(&mine, p, pages_of(len), 0xe00);
+	igt_assert_eq_u64(in_vram(p, len), pages_of(len));
+	if (fork()) {
+		if (unmaps)
+			munmap(p, len);
+		while (unmaps)
+			pause();
+		_exit(0);
+	}
+	close(mine.dev.fd);
+	n = in_vram(p, len);
+	while (write(heir.say[1], &n, sizeof(n)) == sizeof(n) && read(heir.ask[0], &c, 1) == 1) {
+		n = in_vram(p, len);
+		for (i = 0; c == 'd' && i < pages_of(len); i++)
+			if (*(volatile uint32_t *)(p + i * SZ_4K) != 0xe00 + i)
+				n = SIZE_MAX;
+	}
+	_exit(0);
+}
+
+static size_t heir_ask(const char *what)
+{
+	size_t n = 0;
+
+	igt_assert_eq((int)write(heir.ask[1], what, 1), 1);
+	igt_assert_eq((int)read(heir.say[0], &n, sizeof(n)), (int)sizeof(n));
+	return n;
+}
+
+static size_t heir_left(const char *p, size_t len)
+{
+	return heir_ask("n");
+}
+
+/**
+ * SUBTEST: no-order-9-%s
+ * Description: the same for huge pages that only a child has; its parent %arg[1]
+ *
+ * arg[1]:
+ *
+ * @dead-owner: is gone
+ * @unmapped: has unmapped them
+ */
+static void test_no_order_9_heir(struct svm *svm, bool unmaps)
+{
+	const size_t len = 32 * SZ_1M;
+	size_t left;
+	int st;
+
+	igt_assert_eq(pipe(heir.ask), 0);
+	igt_assert_eq(pipe(heir.say), 0);
+	heir.owner = fork();
+	igt_assert(heir.owner >= 0);
+	if (!heir.owner) {
+		close(svm->dev.fd);
+		close(heir.ask[1]);
+		heir_owner(len, unmaps);
+	}
+	close(heir.ask[0]);
+	close(heir.say[1]);
+	igt_assert_eq((int)read(heir.say[0], &left, sizeof(left)), (int)sizeof(left));
+	igt_assert_eq_u64(left, pages_of(len));
+	if (!unmaps) {
+		igt_assert_eq(waitpid(heir.owner, &st, 0), heir.owner);
+		igt_assert_eq(st, 0);
+	}
+	left = pressed_out(svm, heir_left, NULL, 0);
+	igt_assert_lte((int)left, (int)pages_of(len) / 8);
+	igt_assert_f(heir_ask("d") != SIZE_MAX, "the child reads other data\n");
+	if (unmaps) {
+		kill(heir.owner, SIGKILL);
+		igt_assert_eq(waitpid(heir.owner, &st, 0), heir.owner);
+	}
+	close(heir.ask[1]);
+	close(heir.say[0]);
 }
 
 /**
@@ -451,7 +572,13 @@ int igt_main()
 		igt_subtest("no-order-9")
 			test_no_order_9(&svm);
 		igt_subtest("no-order-9-buffers")
-			test_no_order_9_buffers(&svm);
+			test_no_order_9_buffers(&svm, false);
+		igt_subtest("no-order-9-moved")
+			test_no_order_9_buffers(&svm, true);
+		igt_subtest("no-order-9-dead-owner")
+			test_no_order_9_heir(&svm, false);
+		igt_subtest("no-order-9-unmapped")
+			test_no_order_9_heir(&svm, true);
 		igt_fixture()
 			svm_close(&svm);
 	}

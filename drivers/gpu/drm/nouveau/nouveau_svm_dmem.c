@@ -26,9 +26,10 @@
  * Lock order: mmap_lock, then the reservation of the block's buffer, then folio
  * locks, then the copy engine's. migrate_to_ram takes no lock of this file.
  * Eviction goes by physical pages and takes neither mmap_lock nor a lock of an
- * address space; it only tries for mmap_lock to split a huge page that RAM has no
- * place for. Who makes room for a block holds none of them: buffers are not moved
- * before the work that uses them is over, and that may wait for a page.
+ * address space; it only tries for mmap_lock, of whoever maps it, to split a huge
+ * page that RAM has no place for. Who makes room for a block holds none of them:
+ * buffers are not moved before the work that uses them is over, and that may wait
+ * for a page.
  *
  * Failure: a copy that fails leaves the pages where they are. On the way to VRAM
  * the block is given back and the range mapped in place; on the way back the CPU
@@ -48,6 +49,8 @@
 #include <linux/dma-mapping.h>
 #include <linux/memremap.h>
 #include <linux/migrate.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/pm_runtime.h>
 #include <linux/sched/mm.h>
 
@@ -116,8 +119,6 @@ struct nouveau_svm_devmem {
 	struct kref ref;
 	/** @bo: the buffer, which points back by &nouveau_bo.svm */
 	struct nouveau_bo *bo;
-	/** @start: where in the owner's address space its pages were put first */
-	unsigned long start;
 	/** @drm: the DRM device */
 	struct drm_device *drm;
 	/** @svm: the device, valid inside drm_dev_enter() */
@@ -309,7 +310,7 @@ static const struct drm_pagemap_devmem_ops nouveau_svm_devmem_ops = {
 /* Takes free VRAM. Returns a block whose buffer is reserved, so that nobody evicts it. */
 static struct nouveau_svm_devmem *
 nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
-		       unsigned long start, unsigned long size)
+		       unsigned long size)
 {
 	struct nouveau_svm_dev *svm = np->svm;
 	struct nouveau_drm *drm = svm->drm;
@@ -346,7 +347,6 @@ nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
 	INIT_WORK(&devmem->free_work, nouveau_svm_devmem_free);
 	devmem->drm = drm->dev;
 	devmem->svm = svm;
-	devmem->start = start;
 	devmem->bo->svm = devmem;
 	mmgrab(mm);
 	pm_runtime_get_noresume(drm->dev->dev);
@@ -382,7 +382,7 @@ nouveau_svm_populate_locked(struct nouveau_svm_pagemap *np, struct mm_struct *mm
 		goto out;
 	}
 
-	devmem = nouveau_svm_devmem_new(np, mm, start, end - start);
+	devmem = nouveau_svm_devmem_new(np, mm, end - start);
 	if (IS_ERR(devmem)) {
 		ret = PTR_ERR(devmem);
 		goto out;
@@ -571,44 +571,135 @@ out:
 	return ret;
 }
 
-/*
- * Split the huge page that a block is. Eviction by physical pages cannot: if RAM has
- * no free huge page, a huge page stays where it is. To collect one page of it for
- * migration splits it, if it still is where it was put; the page stays. Called with
- * any locks of TTM's and maybe mmap_lock held, hence trylock. Returns whether it may
- * be worth another try.
- */
+/* Is a block one huge page? Returns where in its owner's address space it was put, in pages. */
 static bool
-nouveau_svm_devmem_split(struct nouveau_svm_devmem *devmem)
+nouveau_svm_devmem_huge(struct nouveau_svm_devmem *devmem, pgoff_t *index)
 {
-	struct mm_struct *mm = devmem->base.mm;
-	unsigned long src = 0, dst = 0;
+	struct folio *folio;
+	unsigned long pfn;
+	bool huge;
+
+	nouveau_svm_devmem_op_pfn(&devmem->base, 1, &pfn);
+	folio = page_folio(pfn_to_page(pfn));
+	if (!folio_try_get(folio))
+		return false;
+
+	huge = folio_test_large(folio);
+	*index = folio->index;
+	folio_put(folio);
+	return huge;
+}
+
+/*
+ * To collect one page of it for migration splits a huge page; the page stays. It keeps
+ * its index wherever a mapping goes, be it moved or inherited, so that is how to find
+ * it. Called with any locks of TTM's and maybe mmap_lock held, hence trylock.
+ */
+static void
+nouveau_svm_devmem_split_in(struct nouveau_svm_devmem *devmem, struct mm_struct *mm,
+			    pgoff_t index)
+{
+	pgoff_t end = index + PHYS_PFN(devmem->base.size), at;
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+	unsigned long src, dst;
 	struct migrate_vma migrate = {
-		.start = devmem->start,
-		.end = devmem->start + PAGE_SIZE,
 		.src = &src,
 		.dst = &dst,
 		.pgmap_owner = devmem->base.dpagemap->pagemap->owner,
 		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
 	};
-	bool split = false;
 
-	if (devmem->base.size != SZ_2M || !mmget_not_zero(mm))
+	if (!mmap_read_trylock(mm))
+		return;
+
+	vma_iter_init(&vmi, mm, 0);
+	for_each_vma(vmi, vma) {
+		if (!vma_is_anonymous(vma))
+			continue;
+		migrate.vma = vma;
+		for (at = max(index, vma->vm_pgoff);
+		     at < min(end, vma->vm_pgoff + vma_pages(vma)); at++) {
+			src = 0;
+			dst = 0;
+			migrate.start = vma->vm_start + PFN_PHYS(at - vma->vm_pgoff);
+			migrate.end = migrate.start + PAGE_SIZE;
+			if (!migrate_vma_setup(&migrate)) {
+				migrate_vma_pages(&migrate);
+				migrate_vma_finalize(&migrate);
+			}
+			if (!nouveau_svm_devmem_huge(devmem, &index))
+				goto unlock;
+		}
+	}
+unlock:
+	mmap_read_unlock(mm);
+}
+
+/* The address space of the next process from a number on, NULL if there are no more. */
+static struct mm_struct *
+nouveau_svm_next_mm(int *nr)
+{
+	struct mm_struct *mm = NULL;
+	struct task_struct *task;
+	struct pid *pid;
+
+	rcu_read_lock();
+	while (!mm) {
+		pid = find_ge_pid(*nr, &init_pid_ns);
+		if (!pid)
+			break;
+		*nr = pid_nr(pid) + 1;
+		task = pid_task(pid, PIDTYPE_PID);
+		if (task)
+			mm = get_task_mm(task);
+	}
+	rcu_read_unlock();
+	return mm;
+}
+
+/*
+ * Split the huge page that a block is. Eviction by physical pages cannot: if RAM has
+ * no free huge page, a huge page stays where it is. mm splits it where it is mapped
+ * only: by its owner, or else by whoever inherited it, who is found among all
+ * processes. Few evictions come here. Returns whether it may be worth another try.
+ */
+static bool
+nouveau_svm_devmem_split(struct nouveau_svm_devmem *devmem)
+{
+	struct mm_struct *mm = devmem->base.mm;
+	pgoff_t index;
+	int nr = 1;
+
+	if (!nouveau_svm_devmem_huge(devmem, &index))
 		return false;
 
-	if (mmap_read_trylock(mm)) {
-		migrate.vma = vma_lookup(mm, devmem->start);
-		if (migrate.vma && vma_is_anonymous(migrate.vma) &&
-		    !migrate_vma_setup(&migrate)) {
-			migrate_vma_pages(&migrate);
-			migrate_vma_finalize(&migrate);
-			split = true;
-		}
-		mmap_read_unlock(mm);
+	if (mmget_not_zero(mm)) {
+		nouveau_svm_devmem_split_in(devmem, mm, index);
+		mmput_async(mm);
 	}
 
-	mmput_async(mm);
-	return split;
+	while (nouveau_svm_devmem_huge(devmem, &index)) {
+		mm = nouveau_svm_next_mm(&nr);
+		if (!mm)
+			return false;
+		nouveau_svm_devmem_split_in(devmem, mm, index);
+		mmput_async(mm);
+		cond_resched();
+	}
+
+	return true;
+}
+
+static int
+nouveau_svm_devmem_to_ram(struct nouveau_svm_devmem *devmem)
+{
+	int ret;
+
+	ret = drm_pagemap_evict_to_ram(&devmem->base);
+	if (ret == -EFAULT)
+		ret = nouveau_svm_devmem_evict_orphan(devmem);
+	return ret;
 }
 
 /**
@@ -629,11 +720,9 @@ nouveau_svm_devmem_evict(struct nouveau_svm_devmem *devmem)
 	if (!drm_dev_enter(drm, &idx))
 		return -ENODEV;
 
-	ret = drm_pagemap_evict_to_ram(&devmem->base);
-	if (ret == -EFAULT)
-		ret = nouveau_svm_devmem_evict_orphan(devmem);
-	else if (ret == -EBUSY && nouveau_svm_devmem_split(devmem))
-		ret = drm_pagemap_evict_to_ram(&devmem->base);
+	ret = nouveau_svm_devmem_to_ram(devmem);
+	if ((ret == -EBUSY || ret == -ENOMEM) && nouveau_svm_devmem_split(devmem))
+		ret = nouveau_svm_devmem_to_ram(devmem);
 	trace_nouveau_svm_evict(drm->dev, devmem->base.mm, devmem->base.size, ret);
 	if (!ret)
 		nouveau_svm_count(devmem->svm, NOUVEAU_SVM_STAT_EVICT, 1);
