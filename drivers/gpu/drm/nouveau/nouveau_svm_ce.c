@@ -64,12 +64,14 @@ struct nouveau_svm_ce {
 	struct nouveau_svm_dev *svm;
 	/** @chan: the channel, NULL after it was deleted */
 	struct nouveau_channel *chan;
+	/** @nth: how many there were; one may lie where an earlier one was */
+	unsigned int nth;
 	/**
 	 * @copy: the object of the engine's class on @chan. Its address is its name
 	 * for nvif, so it stays where it is.
 	 */
 	struct nvif_object *copy;
-	/** @lock: protects which channel there is, its ring, @dead and @wedged */
+	/** @lock: protects which channel there is, @nth, its ring, @dead and @wedged */
 	struct mutex lock;
 	/** @func: the channel's operations, less the ring's own semaphore */
 	struct nvif_chan_func func;
@@ -201,6 +203,7 @@ nouveau_svm_ce_adopt(struct nouveau_svm_ce *ce)
 	ce->func.gpfifo.post = NULL;
 	ce->func.gpfifo.post_size = 0;
 	ce->chan->chan.func = &ce->func;
+	ce->nth++;
 	ce->marks = 0;
 	ce->done = nouveau_svm_ce_here(ce->chan, 0);
 }
@@ -302,12 +305,15 @@ nouveau_svm_ce_push(struct nouveau_svm_ce *ce, bool to_vram,
  * somebody else is at it.
  */
 static void
-nouveau_svm_ce_stop(struct nouveau_svm_ce *ce, struct nouveau_channel *chan)
+nouveau_svm_ce_stop(struct nouveau_svm_ce *ce, unsigned int nth)
 {
+	struct nouveau_channel *chan;
 	bool stop;
 
 	mutex_lock(&ce->lock);
-	stop = !ce->wedged && ce->chan == chan;
+	chan = ce->chan;
+	stop = !ce->wedged && ce->nth == nth;
+	/* From now on it is not replaced. */
 	if (stop)
 		WRITE_ONCE(ce->wedged, true);
 	mutex_unlock(&ce->lock);
@@ -323,10 +329,10 @@ nouveau_svm_ce_stop(struct nouveau_svm_ce *ce, struct nouveau_channel *chan)
 
 /* The channel was killed: nothing of it is in flight. Get another. */
 static void
-nouveau_svm_ce_killed(struct nouveau_svm_ce *ce, struct nouveau_channel *chan)
+nouveau_svm_ce_killed(struct nouveau_svm_ce *ce, unsigned int nth)
 {
 	mutex_lock(&ce->lock);
-	if (ce->chan == chan && !ce->dead && !ce->wedged) {
+	if (ce->nth == nth && !ce->dead && !ce->wedged) {
 		/* Pairs with READ_ONCE() in nouveau_svm_ce_replaced(). */
 		WRITE_ONCE(ce->dead, true);
 		queue_work(ce->svm->free_wq, &ce->work);
@@ -369,7 +375,7 @@ nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 {
 	struct nouveau_channel *chan;
 	struct nouveau_fence *fence;
-	unsigned int i;
+	unsigned int nth, i;
 	u64 bytes = 0;
 	int ret;
 
@@ -384,6 +390,7 @@ nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 
 	mutex_lock(&ce->lock);
 	chan = ce->chan;
+	nth = ce->nth;
 	if (ce->dead && !ce->wedged) {
 		mutex_unlock(&ce->lock);
 		kfree(fence);
@@ -392,7 +399,7 @@ nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 	if (ce->wedged || atomic_read(&chan->killed)) {
 		mutex_unlock(&ce->lock);
 		kfree(fence);
-		nouveau_svm_ce_killed(ce, chan);
+		nouveau_svm_ce_killed(ce, nth);
 		ret = -EIO;
 		goto out;
 	}
@@ -403,7 +410,7 @@ nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 		/* The ring does not move. */
 		mutex_unlock(&ce->lock);
 		kfree(fence);
-		nouveau_svm_ce_stop(ce, chan);
+		nouveau_svm_ce_stop(ce, nth);
 		ret = -EIO;
 		goto out;
 	}
@@ -416,13 +423,13 @@ nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 	mutex_unlock(&ce->lock);
 
 	if (!ret && !nouveau_svm_ce_wait(ce, fence)) {
-		nouveau_svm_ce_stop(ce, chan);
+		nouveau_svm_ce_stop(ce, nth);
 		ret = -EIO;
 	}
 	if (!ret)
 		ret = min(dma_fence_get_status(&fence->base), 0);
 	if (ret) {
-		nouveau_svm_ce_killed(ce, chan);
+		nouveau_svm_ce_killed(ce, nth);
 		/* Fences end as soon as somebody begins to stop the engine. */
 		if (nouveau_svm_ce_wedged(ce))
 			wait_for_completion(&ce->stopped);
