@@ -9,7 +9,9 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "igt.h"
 #include "gpu_model.h"
@@ -454,6 +456,64 @@ static void test_for_a_while(struct svm *svm, uint32_t pages)
 	svm_free(p, SZ_2M);
 }
 
+/* All of a file, whatever is in it. */
+static void read_all(FILE *f)
+{
+	char line[256];
+
+	igt_assert(f);
+	while (fgets(line, sizeof(line), f))
+		;
+	fclose(f);
+}
+
+/**
+ * SUBTEST: look-while-missing
+ * Description: service of a fault waits for a page that a process keeps back: others read debugfs and fdinfo, and come
+ */
+static void test_look(struct svm *svm)
+{
+	char *p = mmap(NULL, SZ_64K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), path[64];
+	const struct nv_args args = { .dst = svm->out.va, .src = (uintptr_t)p };
+	struct svm_slow slow;
+	int st = -1, i;
+	pid_t pid, got = 0;
+
+	igt_assert(p != MAP_FAILED);
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", getpid(), svm->dev.fd);
+	svm_slow_begin(&slow, p, SZ_64K);
+	nv_use(&svm->chan, &svm->out);
+	igt_assert_eq(nv_launch(&svm->chan, &svm->read, 1, 1, &args, sizeof(args)), 0);
+	igt_assert_eq(nv_submit(&svm->chan), 0);
+	igt_assert(svm_slow_hit(&slow, 30000));
+	pid = fork();
+	igt_assert(pid >= 0);
+	if (!pid) {
+		struct nv_dev other;
+
+		read_all(fopen(path, "re"));
+		read_all(svm_driver_open());
+		/* A channel would have to wait for the engine. */
+		if (nv_dev_init(&other, drm_open_driver_render(DRIVER_ANY)) || nv_svm_init(&other))
+			_exit(1);
+		nv_dev_close(&other);
+		_exit(0);
+	}
+	for (i = 0; i < 600 && !got; i++) {
+		got = waitpid(pid, &st, WNOHANG);
+		usleep(100000);
+	}
+	if (!got)
+		kill(pid, SIGKILL);
+	svm_slow_end(&slow, 0xd00);
+	igt_assert_eq(nv_wait(&svm->chan, 0), 0);
+	igt_assert_eq_u32(*(volatile uint32_t *)svm->out.map, 0xd00);
+	if (!got)
+		waitpid(pid, NULL, 0);
+	igt_assert_f(got == pid && st == 0, "who only looks does not come to an end\n");
+	munmap(p, SZ_64K);
+}
+
 static struct svm bad, good;
 
 static bool begin(void)
@@ -549,6 +609,10 @@ int igt_main()
 		igt_subtest_f("short-for-a-while-%s", i ? "many" : "one")
 			with_channels()
 				test_for_a_while(&good, i ? 32 : 1);
+	igt_describe("A fault that takes long");
+	igt_subtest("look-while-missing")
+		with_channels()
+			test_look(&good);
 	igt_describe("Unruly fault buffers");
 	igt_subtest("foreign-entry")
 		with_channels()

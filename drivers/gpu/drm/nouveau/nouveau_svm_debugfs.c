@@ -4,7 +4,8 @@
  * DOC: What debugfs shows of SVM
  *
  * The file "svm" in the device's directory: counters, then each address space with
- * its ranges and the last faults that could not be resolved. Owns nothing.
+ * its ranges and the last faults that could not be resolved, or "busy" if service of
+ * a fault takes long. Owns nothing.
  * Lock order: &nouveau_svm_dev.lock, then &nouveau_svm_vm.lock.
  */
 #include "nouveau_svm_core.h"
@@ -61,8 +62,10 @@ nouveau_svm_vm_show(struct nouveau_svm_vm *vm, struct seq_file *m)
 	struct drm_gpusvm_notifier *notifier;
 	u64 i;
 
-	if (mutex_lock_killable(&vm->lock))
+	if (!nouveau_svm_vm_look(vm)) {
+		seq_printf(m, "vm %p busy\n", vm);
 		return;
+	}
 	seq_printf(m, "vm %p hole %llx-%llx%s unresolved %llu\n", vm, vm->hole.start,
 		   vm->hole.end, vm->dpagemap ? " devmem" : "", vm->records);
 	for (i = vm->records > NOUVEAU_SVM_RECORD_MAX ?

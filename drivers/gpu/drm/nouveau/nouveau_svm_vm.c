@@ -43,6 +43,7 @@
 #include <nvif/vmm.h>
 
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/hmm.h>
 #include <linux/kthread.h>
 #include <linux/memremap.h>
@@ -77,6 +78,8 @@ module_param_named(svm_notifier_mib, nouveau_svm_notifier_mib, uint, 0444);
 #define NOUVEAU_SVM_ROOM_TRIES	4
 /* How long service may not get on when somebody waits for it, in tenths of a second. */
 #define NOUVEAU_SVM_SETTLE	50
+/* How often who only looks tries for the lock, a millisecond or two apart. */
+#define NOUVEAU_SVM_LOOK	1000
 
 #define NOUVEAU_SVM_VA_BITS	47
 
@@ -1196,10 +1199,34 @@ nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end, bool vram
 }
 
 /**
+ * nouveau_svm_vm_look() - Take the lock of an address space only to look at it
+ * @vm: the address space
+ *
+ * Service of a fault may hold it for as long as a process keeps a page back. Who only
+ * looks does not wait for that.
+ *
+ * Return: true with &nouveau_svm_vm.lock held, false if it cannot be had.
+ */
+bool
+nouveau_svm_vm_look(struct nouveau_svm_vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < NOUVEAU_SVM_LOOK && !signal_pending(current); i++) {
+		if (mutex_trylock(&vm->lock))
+			return true;
+		usleep_range(1000, 2000);
+	}
+
+	return false;
+}
+
+/**
  * nouveau_svm_vm_resident() - Count an address space's memory in VRAM
  * @vm: the address space
  *
- * Return: bytes of it that are mapped and in VRAM.
+ * Return: bytes of it that are mapped and in VRAM; the last answer if service of a
+ * fault takes long.
  */
 u64
 nouveau_svm_vm_resident(struct nouveau_svm_vm *vm)
@@ -1207,8 +1234,9 @@ nouveau_svm_vm_resident(struct nouveau_svm_vm *vm)
 	struct drm_gpusvm_notifier *notifier;
 	u64 pages = 0;
 
-	if (mutex_lock_killable(&vm->lock))
-		return 0;
+	if (!nouveau_svm_vm_look(vm))
+		return READ_ONCE(vm->resident) << PAGE_SHIFT;
+
 	if (vm->svm) {
 		drm_gpusvm_for_each_notifier(notifier, &vm->gpusvm, 0, LONG_MAX) {
 			struct drm_gpusvm_range *base = NULL;
@@ -1217,6 +1245,8 @@ nouveau_svm_vm_resident(struct nouveau_svm_vm *vm)
 				pages += nouveau_svm_range_vram(vm, to_nouveau_svm_range(base));
 		}
 	}
+	/* Pairs with READ_ONCE() above. */
+	WRITE_ONCE(vm->resident, pages);
 	mutex_unlock(&vm->lock);
 	return pages << PAGE_SHIFT;
 }

@@ -167,6 +167,8 @@ struct nouveau_svm_vm {
 	struct nouveau_svm_record record[NOUVEAU_SVM_RECORD_MAX];
 	/** @records: how many there were */
 	u64 records;
+	/** @resident: pages in VRAM when somebody looked last */
+	unsigned long resident;
 };
 
 int nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
@@ -182,5 +184,6 @@ int nouveau_svm_vm_fault(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 			 bool *spurious);
 int nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end,
 			    bool vram, u64 *pages);
+bool nouveau_svm_vm_look(struct nouveau_svm_vm *vm);
 u64 nouveau_svm_vm_resident(struct nouveau_svm_vm *vm);
 #endif
