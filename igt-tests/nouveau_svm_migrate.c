@@ -160,6 +160,28 @@ static void test_pinned(struct svm *svm)
 }
 
 /**
+ * SUBTEST: two-vmas
+ * Description: a range of 2 MiB that the GPU has was cut in two for the CPU: it moves all the same, in pieces
+ */
+static void test_two_vmas(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+
+	svm_migrate_on_fault(false);
+	svm_cpu_write_pages(p, NR, 0x600);
+	svm_gpu_check_pages(svm, p, NR, 0x600);
+	/* Nothing that a notifier hears of. */
+	igt_assert_eq(madvise(p + SZ_1M, SZ_1M, MADV_DONTFORK), 0);
+	svm_bind_vram(svm, p, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	svm_gpu_check_pages(svm, p, NR, 0x600);
+	svm_gpu_write_pages(svm, p, NR, 0x700);
+	svm_cpu_check_pages(p, NR, 0x700, false);
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
+}
+
+/**
  * SUBTEST: pin-brings-back-%s
  * Description: a long-term pin of memory in VRAM (%arg[1]) moves it to RAM, with its data
  *
@@ -609,6 +631,9 @@ int igt_main()
 		igt_describe("A pinned page stays");
 		igt_subtest("pinned-page")
 			test_pinned(&svm);
+		igt_describe("Two VMAs in a block");
+		igt_subtest("two-vmas")
+			test_two_vmas(&svm);
 		igt_describe("A long-term pin brings memory back");
 		igt_subtest("pin-brings-back-4k")
 			test_pin_vram(&svm, PAGES_4K);

@@ -792,7 +792,8 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
 	for (try = 0; ret == -EBUSY && try < 3 && nouveau_svm_range_huge(vm, range); try++)
 		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
-	if (ret == -EBUSY && end - start == SZ_2M) {
+	/* Or a large range lies in two VMAs by now. */
+	if ((ret == -EBUSY || ret == -EINVAL) && end - start == SZ_2M) {
 		for (; start < end && ret != -ENOSPC && ret != -ENODEV; start += SZ_64K)
 			ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start,
 							start + SZ_64K);
@@ -1179,6 +1180,11 @@ nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end, bool vram
 			/* There is none to be had: this one stays where it is. */
 			if (ret)
 				where = NOUVEAU_SVM_ASIS;
+			continue;
+		}
+		/* Try once more: to leave a page out would cut up its block. */
+		if (ret == -ENOMEM && !tries++) {
+			mutex_unlock(&vm->lock);
 			continue;
 		}
 		tries = 0;
