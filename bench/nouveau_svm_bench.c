@@ -259,6 +259,9 @@ static void measure(const char *device, enum op op, size_t len, enum page_kind k
 		stop(&s, hmm);
 		if (op == EVICT)
 			igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), 0);
+		/* What has not moved has no time. */
+		if (op == PREFETCH && done)
+			igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), len / SZ_4K);
 		if (op == EVICT && !hmm)
 			svm_vram_release(&fill);
 		if (done)

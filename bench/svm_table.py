@@ -50,6 +50,8 @@ def table(driver, rows):
         if row["device"] == "test_hmm":
             continue
         beside = hmm.get((row["op"], row["kind"], row["bytes"]))
+        if not row["wall_ns"]:  # less than what filling empty VRAM costs, which is taken off
+            beside = None
         # Faults of the GPU are served by a thread of the driver's: what the caller used says nothing.
         own_cpu = row["op"] in ("prefetch", "back")
         outside = outside_copy(row, registers)
@@ -59,7 +61,8 @@ def table(driver, rows):
         wall = f"{row['wall_to_test_hmm']:9.2f}" if beside else f"{'-':>9}"
         cpu = f"{outside / 1000:10.1f}" if own_cpu else f"{'-':>10}"
         ratio = f"{row['outside_to_test_hmm']:9.2f}" if row["outside_to_test_hmm"] else f"{'-':>9}"
-        print(f"{row['op']:9} {row['kind']:4} {row['bytes'] // MIB:4} {row['wall_ns'] / 1000:9.0f} {wall} {cpu} {ratio} {counts(row)}"
+        took = f"{row['wall_ns'] / 1000:9.0f}" if row["wall_ns"] else f"{'-':>9}"
+        print(f"{row['op']:9} {row['kind']:4} {row['bytes'] // MIB:4} {took} {wall} {cpu} {ratio} {counts(row)}"
               + (f"  {row['wrong_pages']} pages WRONG" if row["wrong_pages"] else ""))
     if len(links) == 2:
         link = rows[links[0]]
