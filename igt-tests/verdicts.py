@@ -24,7 +24,12 @@ RACES = {
 # What a test provokes on purpose: tests, then the first and the last line of a report of theirs (the same: one line).
 PROVOKED = [
     # An eviction that is made to fail; TTM says so.
-    (re.compile(r"igt@nouveau_svm_inject@evict-"), re.compile(r"\[TTM\] Buffer eviction failed"), None),
+    (re.compile(r"igt@nouveau_svm_(inject|failnth)@evict-"), re.compile(r"\[TTM\] Buffer eviction failed"), None),
+    # An allocation is made to fail; whoever asked for it says so.
+    (re.compile(r"igt@nouveau_svm_failnth@(init|pagemap|life|channel)"),
+     re.compile(r"debugfs: out of free dentries, |drm_sched_init: Failed to setup GPU scheduler--out of memory"
+                r"|nouveau .*: (imem: OOM: |.*(Client|Device|MMU|VMM) allocation failed: -(12|19)$"
+                r"|.*No supported (MEM|VMM) class$)"), None),
     # The copy engine's channel cannot be made anew at once.
     (re.compile(r"igt@nouveau_svm_inject@replace-channel"), re.compile(r"svm: no copies until a channel is made"), None),
     # The copy engine hangs, and the channel is taken away from it.
