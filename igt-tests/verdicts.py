@@ -20,6 +20,9 @@ RACES = {
     # pausing and resuming context switches; the resume then gets no answer.
     "upstream": re.compile(r"WARNING: nvkm/(engine/gr/gf100\.c:\d+ at gf100_gr_fecs_|"
                            r"subdev/mmu/vmmgp100\.c:\d+ at gp100_vmm_mthd)"),
+    # The debug kernel: nouveau_bo.c syncs pages that lie side by side in one go, and DMA debugging minds if they were
+    # mapped in two. Documentation/testing.rst.
+    "ours": re.compile(r"nouveau_bo_sync_for_(device|cpu)\+"),
 }
 # What a test provokes on purpose: tests, then the first and the last line of a report of theirs (the same: one line).
 PROVOKED = [
