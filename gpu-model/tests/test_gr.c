@@ -797,6 +797,27 @@ static void watchdog_off(void **state)
 	assert_int_equal(reg(&c, 0x400100), 0);
 }
 
+/*
+ * An endless grid loses the engine to PFIFO's time-out before the kernel gives up the jobs that wait for it, ten
+ * seconds after they were submitted (nouveau_sched.c, NOUVEAU_SCHED_JOB_TIMEOUT_MS).
+ */
+static void time_out_before_the_jobs(void **state)
+{
+	struct engine *e = gr_engine(h.gpu);
+	uint64_t ns = (reg(&c, 0x002a0c) & 0x7fffffffull) * 1024;
+	struct code k;
+
+	assert_int_equal(e->ops->switch_clock(h.gpu, e), 4);
+	objects(&c);
+	endless_kernel(&k);
+	grid(&c, &k);
+	p_kick(&c);
+	gpu_run(h.gpu, 500);
+	assert_false(gr_work_done(h.gpu));
+	assert_in_range(e->ops->switch_clock(h.gpu, e), 1, 4);
+	assert_in_range(ns * 4 / e->ops->switch_clock(h.gpu, e), 4000000000ull, 9500000000ull);
+}
+
 /* A fault that waits uses nothing of the watchdog's time, however long it is and however often it is retried. */
 static void watchdog_and_fault(void **state)
 {
@@ -1005,7 +1026,7 @@ int main(void)
 		T(replayable_fault), T(fatal_without_replay), T(cancelled), T(cancelled_too_late), T(cancelled_globally), T(preempt_parked),
 		T(switch_waits_for_replay), T(context_switch), T(time_slices), T(slices_of_two_processes),
 		T(atomics), T(instructions_counted), T(code_is_cached), T(watchdog), T(watchdog_off),
-		T(watchdog_and_fault), T(injected_hang), T(mp_exception), T(mp_exceptions),
+		T(time_out_before_the_jobs), T(watchdog_and_fault), T(injected_hang), T(mp_exception), T(mp_exceptions),
 		T(mp_exception_masked), T(report_mask_of_a_context),
 		T(pause_holds_switches), T(golden_image), T(no_context_image),
 	};
