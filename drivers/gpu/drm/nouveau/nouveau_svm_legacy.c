@@ -129,14 +129,13 @@ nouveau_svm_ioctl_bind(struct drm_device *dev, void *data, struct drm_file *file
 	if (current->mm != vm->gpusvm.mm) {
 		ret = -EACCES;
 	} else {
-		ret = nouveau_svm_vm_prefetch(vm, start, end, vram && vm->dpagemap,
-					      &pages);
+		ret = nouveau_svm_vm_prefetch(vm, start, end, vram, &pages);
 		/* Best effort, but for those who want to be told. */
 		if (ret != -EINTR && ret != -ESRCH)
 			ret = 0;
 	}
 
-	args->result = vram && !vm->dpagemap ? 0 : pages;
+	args->result = pages;
 	nouveau_svm_vm_put(vm);
 	return ret;
 }

@@ -1124,9 +1124,10 @@ nouveau_svm_vm_readable(struct nouveau_svm_vm *vm, unsigned long start, unsigned
  * @vram: to VRAM, else to system memory
  * @pages: returns the number of pages that are there afterwards
  *
- * Best effort: what cannot move is left out of the count. Memory that the process
- * has not mapped, or may not read, is skipped. Others are made to give up VRAM while
- * no lock is held: what they do with it may wait for a fault to be served.
+ * Best effort: what cannot move is left out of the count, which is all if the device
+ * has no VRAM to offer. Memory that the process has not mapped, or may not read, is
+ * skipped. Others are made to give up VRAM while no lock is held: what they do with
+ * it may wait for a fault to be served.
  *
  * Return: 0, -EINTR if interrupted, -ESRCH if the address space is closed, or an
  * error of the first range if nothing could be done.
@@ -1135,12 +1136,13 @@ int
 nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end, bool vram,
 			u64 *pages)
 {
-	enum nouveau_svm_where where = vram ? NOUVEAU_SVM_VRAM_EVICT : NOUVEAU_SVM_RAM;
 	unsigned int tries = 0;
 	int ret = 0, first = 0;
+	bool stay = false;
 
 	*pages = 0;
 	while (start < end) {
+		enum nouveau_svm_where where = NOUVEAU_SVM_RAM;
 		struct nouveau_svm_range *range;
 		unsigned long gs, ge, nr;
 		bool spurious;
@@ -1152,6 +1154,9 @@ nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end, bool vram
 			mutex_unlock(&vm->lock);
 			return -ESRCH;
 		}
+		if (vram)
+			where = vm->dpagemap && !stay ? NOUVEAU_SVM_VRAM_EVICT :
+				NOUVEAU_SVM_ASIS;
 
 		start = nouveau_svm_vm_readable(vm, start, end);
 		if (nouveau_svm_vm_region(vm, start, &gs, &ge)) {
@@ -1178,8 +1183,7 @@ nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end, bool vram
 			if (ret == -ERESTARTSYS || ret == -EINTR)
 				return -EINTR;
 			/* There is none to be had: this one stays where it is. */
-			if (ret)
-				where = NOUVEAU_SVM_ASIS;
+			stay = ret;
 			continue;
 		}
 		/* Try once more: to leave a page out would cut up its block. */
@@ -1188,7 +1192,7 @@ nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end, bool vram
 			continue;
 		}
 		tries = 0;
-		where = vram ? NOUVEAU_SVM_VRAM_EVICT : NOUVEAU_SVM_RAM;
+		stay = false;
 		if (!ret) {
 			nr = nouveau_svm_range_vram(vm, range);
 			*pages += vram ? nr : nouveau_svm_range_pages(range) - nr;
