@@ -76,6 +76,7 @@ nouveau_svm_dev_dtor(struct nouveau_svm_dev *svm)
 	nouveau_svm_dmem_fini(svm);
 	if (svm->wq)
 		destroy_workqueue(svm->wq);
+	mutex_destroy(&svm->fault.lock);
 	mutex_destroy(&svm->lock);
 	kfree(svm);
 }
@@ -113,6 +114,7 @@ nouveau_svm_dev_init(struct nouveau_drm *drm)
 
 	svm->drm = drm;
 	mutex_init(&svm->lock);
+	mutex_init(&svm->fault.lock);
 	INIT_LIST_HEAD(&svm->vms);
 	spin_lock_init(&svm->inst_lock);
 	INIT_LIST_HEAD(&svm->insts);

@@ -654,7 +654,6 @@ nouveau_svm_fault_init(struct nouveau_svm_dev *svm)
 	INIT_DELAYED_WORK(&svm->fault.work, nouveau_svm_fault_drain);
 	ratelimit_default_init(&svm->fault.limit);
 	ratelimit_set_flags(&svm->fault.limit, RATELIMIT_MSG_ON_RELEASE);
-	mutex_init(&svm->fault.lock);
 
 	ret = nvif_mclass(device, buffers);
 	if (ret < 0)
