@@ -392,6 +392,29 @@ static void whole_life(void)
 	nv_dev_close(&dev);
 }
 
+/* VM_INIT: not in the libdrm header of every release. */
+struct vm_init {
+	uint64_t kernel_managed_addr, kernel_managed_size;
+};
+#define IOCTL_VM_INIT _IOWR(DRM_IOCTL_BASE, DRM_COMMAND_BASE + 0x10, struct vm_init)
+
+static unsigned int refused;
+
+/* A file gets the one kind of address space, or else the other is still to be had. */
+static void either_kind(void)
+{
+	struct vm_init init = { .kernel_managed_addr = 1ull << 39, .kernel_managed_size = 1ull << 39 };
+	struct nv_dev dev;
+	int err;
+
+	igt_assert_eq(nv_dev_init(&dev, drm_open_driver_render(DRIVER_ANY)), 0);
+	err = nv_svm_init(&dev);
+	refused += err != 0;
+	igt_assert_f((igt_ioctl(dev.fd, IOCTL_VM_INIT, &init) == 0) == (err != 0),
+		     "SVM_INIT: %s, VM_INIT then: %s\n", strerror(-err), strerror(errno));
+	nv_dev_close(&dev);
+}
+
 static void use_once(void)
 {
 	begin_4k();
@@ -511,6 +534,9 @@ static void rounds(void (*prepare)(void), void (*work)(void), void (*after)(void
  * SUBTEST: life
  * Description: from SVM_INIT to close
  *
+ * SUBTEST: either-kind
+ * Description: SVM_INIT that fails leaves the file as it was: VM_INIT succeeds, and is refused if it did not fail
+ *
  * SUBTEST: fault-in-place
  * Description: faults of the GPU on memory that stays where it is
  *
@@ -566,6 +592,12 @@ int igt_main()
 	igt_describe("SVM_INIT to close");
 	igt_subtest("life")
 		rounds(forget_pagemap, whole_life, use_once);
+	igt_describe("SVM_INIT that fails, and VM_INIT");
+	igt_subtest("either-kind") {
+		rounds(nothing, either_kind, nothing);
+		/* The address space of nvkm's, ours, its thread, and drm_gpusvm's. */
+		igt_assert_lt(3, (int)refused);
+	}
 	igt_describe("Faults in place");
 	igt_subtest("fault-in-place")
 		rounds(begin_4k, gpu_touches, end);

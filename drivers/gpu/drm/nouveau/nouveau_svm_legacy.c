@@ -53,8 +53,6 @@ nouveau_svm_ioctl_init(struct drm_device *dev, void *data, struct drm_file *file
 		ret = -EBUSY;
 		goto unlock;
 	}
-	/* A VM_BIND address space cannot be had any more. */
-	cli->uvmm.disabled = true;
 
 	ret = nvif_vmm_ctor(&cli->mmu, "svmVmm", cli->vmm.vmm.object.oclass, RAW,
 			    args->unmanaged_addr, args->unmanaged_size,
@@ -62,13 +60,17 @@ nouveau_svm_ioctl_init(struct drm_device *dev, void *data, struct drm_file *file
 	if (ret)
 		goto unlock;
 
-	cli->svm.cli = cli;
 	ret = nouveau_svm_vm_new(svm, &cli->svm, args->unmanaged_addr, end,
 				 &cli->svm.svm_vm);
 	if (ret) {
-		cli->svm.cli = NULL;
 		nvif_vmm_dtor(&cli->svm.vmm);
+		goto unlock;
 	}
+
+	/* From now on the client's buffers go there: nothing can fail any more. */
+	cli->svm.cli = cli;
+	/* Nor can it have a VM_BIND address space, for which it asks under the mutex. */
+	cli->uvmm.disabled = true;
 unlock:
 	mutex_unlock(&cli->mutex);
 	return ret;
