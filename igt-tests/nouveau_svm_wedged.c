@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "gpu_model.h"
 #include "igt.h"
@@ -233,6 +234,7 @@ struct binder {
 	char *p;
 	uint64_t bus, len, pages;
 	pthread_barrier_t *start;
+	pid_t tid;
 	int err;
 };
 
@@ -242,12 +244,47 @@ static void *binder_main(void *arg)
 {
 	struct binder *b = arg, *none = NULL;
 
+	__atomic_store_n(&b->tid, gettid(), __ATOMIC_RELEASE);
 	pthread_barrier_wait(b->start);
 	nv_svm_bind(&b->svm.dev, b->p, SZ_2M, true, &b->pages);
 	/* Whoever is back first has memory that nobody reads any more. */
 	if (__atomic_compare_exchange_n(&first_back, &none, b, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		b->err = go_on(b->bus, b->len);
 	return NULL;
+}
+
+/* Does a thread sleep in the copy engine's code until a fence ends? */
+static bool waits_for_fence(pid_t tid)
+{
+	char path[64], stack[4096];
+	size_t len;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stack", tid);
+	f = fopen(path, "r");
+	/* It may be over. */
+	if (!f)
+		return false;
+	len = fread(stack, 1, sizeof(stack) - 1, f);
+	stack[len] = '\0';
+	fclose(f);
+	return strstr(stack, "nouveau_svm_ce_") && strstr(stack, "dma_fence_");
+}
+
+/* While the engine hangs nobody holds the lock: all wait for fences, of their own or for room in the ring. */
+static bool all_wait_for_fences(const struct binder *b, uint32_t n)
+{
+	uint32_t i, tries, waiting;
+
+	/* The driver gives the engine 15 s. */
+	for (tries = 0; tries < 1000 && !wedged(); tries++) {
+		for (waiting = 0, i = 0; i < n; i++)
+			waiting += waits_for_fence(__atomic_load_n(&b[i].tid, __ATOMIC_ACQUIRE));
+		if (waiting == n)
+			return true;
+		usleep(10000);
+	}
+	return false;
 }
 
 /* @n clients at once, each with a block of which every other page, @holes, is not there. */
@@ -257,6 +294,7 @@ static void hang_with(uint32_t n, bool holes)
 	pthread_t thread[ARRAY_SIZE(b)];
 	pthread_barrier_t start;
 	uint32_t i, k;
+	bool waited;
 
 	begin();
 	igt_assert_eq(pthread_barrier_init(&start, NULL, n), 0);
@@ -276,8 +314,10 @@ static void hang_with(uint32_t n, bool holes)
 	hang();
 	for (i = 0; i < n; i++)
 		igt_assert_eq(pthread_create(&thread[i], NULL, binder_main, &b[i]), 0);
+	waited = all_wait_for_fences(b, n);
 	for (i = 0; i < n; i++)
 		pthread_join(thread[i], NULL);
+	igt_assert(waited);
 	igt_assert(wedged());
 	igt_assert_eq(first_back->err, 0);
 	if (first_back->len)

@@ -25,7 +25,8 @@
  *
  * Lock order: &nouveau_svm_ce.lock is a leaf under folio locks and mmap_lock,
  * since CPU faults come here. It is held to write commands to the ring, never
- * over a fence wait, an allocation, or a lock of mm.
+ * over a fence wait, an allocation, or a lock of mm. Nor over a wait for room in
+ * the ring: who finds none lets go and waits for the oldest submission's fence.
  */
 #include "nouveau_svm_ce.h"
 #include "nouveau_svm_core.h"
@@ -44,12 +45,21 @@
 
 #define NOUVEAU_SVM_CE_MARKS	16
 
+/* Words in the ring. */
+#define NOUVEAU_SVM_CE_SETUP	4
+#define NOUVEAU_SVM_CE_COPY	10
+#define NOUVEAU_SVM_CE_CLEAR	12
+/* What nouveau_fence_emit() writes, and the ring's own bookkeeping. */
+#define NOUVEAU_SVM_CE_FENCE	16
+/* Entries of the GPFIFO: an empty one, the submission, and the one kept free. */
+#define NOUVEAU_SVM_CE_GPFIFO	3
+
 /**
  * struct nouveau_svm_ce_mark - The end of a submission
  */
 struct nouveau_svm_ce_mark {
-	/** @seqno: number of its fence */
-	u32 seqno;
+	/** @fence: its fence; a reference if the mark is one of &nouveau_svm_ce.mark */
+	struct nouveau_fence *fence;
 	/** @push: word of the push buffer after it */
 	u32 push;
 	/** @gpfifo: entry of the GPFIFO after it */
@@ -90,13 +100,6 @@ struct nouveau_svm_ce {
 	/** @work: replaces the channel */
 	struct work_struct work;
 };
-
-/* Words in the ring. */
-#define NOUVEAU_SVM_CE_SETUP	4
-#define NOUVEAU_SVM_CE_COPY	10
-#define NOUVEAU_SVM_CE_CLEAR	12
-/* What nouveau_fence_emit() writes, and the ring's own bookkeeping. */
-#define NOUVEAU_SVM_CE_FENCE	16
 
 /* Wait for a copy in steps, to see whether the device is still there. */
 #define NOUVEAU_SVM_CE_STEP	(HZ / 4)
@@ -151,8 +154,11 @@ nouveau_svm_ce_progress(struct nvif_chan *nvif)
 	unsigned int over = 0;
 
 	lockdep_assert_held(&ce->lock);
-	while (over < ce->marks && (s32)(seqno - ce->mark[over].seqno) >= 0)
-		ce->done = ce->mark[over++];
+	while (over < ce->marks &&
+	       (s32)(seqno - lower_32_bits(ce->mark[over].fence->base.seqno)) >= 0) {
+		ce->done = ce->mark[over];
+		nouveau_fence_unref(&ce->mark[over++].fence);
+	}
 	ce->marks -= over;
 	memmove(ce->mark, ce->mark + over, ce->marks * sizeof(ce->mark[0]));
 	return ce;
@@ -171,12 +177,12 @@ nouveau_svm_ce_gpfifo_get(struct nvif_chan *nvif)
 }
 
 static struct nouveau_svm_ce_mark
-nouveau_svm_ce_here(struct nouveau_channel *chan, u32 seqno)
+nouveau_svm_ce_here(struct nouveau_channel *chan, struct nouveau_fence *fence)
 {
 	const struct nvif_push *push = &chan->chan.push;
 
 	return (struct nouveau_svm_ce_mark) {
-		.seqno = seqno,
+		.fence = fence,
 		.push = push->cur - (__force u32 *)push->mem.object.map.ptr,
 		.gpfifo = chan->chan.gpfifo.cur,
 	};
@@ -184,13 +190,42 @@ nouveau_svm_ce_here(struct nouveau_channel *chan, u32 seqno)
 
 /* A submission ends here. If there is no room the last mark stands for both. */
 static void
-nouveau_svm_ce_note(struct nouveau_svm_ce *ce, u32 seqno)
+nouveau_svm_ce_note(struct nouveau_svm_ce *ce, struct nouveau_fence *fence)
 {
 	lockdep_assert_held(&ce->lock);
 	nouveau_svm_ce_progress(&ce->chan->chan);
 	if (ce->marks == NOUVEAU_SVM_CE_MARKS)
-		ce->marks--;
-	ce->mark[ce->marks++] = nouveau_svm_ce_here(ce->chan, seqno);
+		nouveau_fence_unref(&ce->mark[--ce->marks].fence);
+	dma_fence_get(&fence->base);
+	ce->mark[ce->marks++] = nouveau_svm_ce_here(ce->chan, fence);
+}
+
+/*
+ * Is there room for a submission? Else PUSH_WAIT() would poll for it. It wraps if
+ * the end of the ring is too short, with an entry of the GPFIFO that is empty.
+ */
+static bool
+nouveau_svm_ce_room(struct nouveau_svm_ce *ce, u32 words)
+{
+	struct nvif_chan *chan = &ce->chan->chan;
+	const struct nvif_push *push = &chan->push;
+	u32 cur = push->cur - (__force u32 *)push->mem.object.map.ptr;
+	u32 get = nouveau_svm_ce_progress(chan)->done.push;
+
+	if (((ce->done.gpfifo - chan->gpfifo.cur - 1) & chan->gpfifo.max) <
+	    NOUVEAU_SVM_CE_GPFIFO)
+		return false;
+	if (get > cur)
+		return get - cur - 1 >= words;
+	return push->hw.max - cur >= words || get > words;
+}
+
+/* Forget where submissions end, of a channel of which none is in flight. */
+static void
+nouveau_svm_ce_forget(struct nouveau_svm_ce *ce)
+{
+	while (ce->marks)
+		nouveau_fence_unref(&ce->mark[--ce->marks].fence);
 }
 
 /* Use a channel that is idle. */
@@ -204,8 +239,8 @@ nouveau_svm_ce_adopt(struct nouveau_svm_ce *ce)
 	ce->func.gpfifo.post_size = 0;
 	ce->chan->chan.func = &ce->func;
 	ce->nth++;
-	ce->marks = 0;
-	ce->done = nouveau_svm_ce_here(ce->chan, 0);
+	nouveau_svm_ce_forget(ce);
+	ce->done = nouveau_svm_ce_here(ce->chan, NULL);
 }
 
 static u32
@@ -341,13 +376,13 @@ nouveau_svm_ce_killed(struct nouveau_svm_ce *ce, unsigned int nth)
 }
 
 static bool
-nouveau_svm_ce_wait(struct nouveau_svm_ce *ce, struct nouveau_fence *fence)
+nouveau_svm_ce_wait(struct nouveau_svm_ce *ce, struct dma_fence *fence)
 {
 	struct nvif_object *device = &ce->svm->drm->client.device.object;
 	unsigned int step;
 
 	for (step = 0; step < NOUVEAU_SVM_CE_STEPS; step++) {
-		if (dma_fence_wait_timeout(&fence->base, false, NOUVEAU_SVM_CE_STEP))
+		if (dma_fence_wait_timeout(fence, false, NOUVEAU_SVM_CE_STEP))
 			return true;
 		/* The chip's name is all ones if nobody answers. */
 		if (nvif_rd32(device, 0x000000) == ~0U)
@@ -355,6 +390,54 @@ nouveau_svm_ce_wait(struct nouveau_svm_ce *ce, struct nouveau_fence *fence)
 	}
 
 	return false;
+}
+
+/*
+ * Take the lock with room for @words in the ring of a channel that lives, @nth.
+ * Waits for room without the lock: CPU faults of all processes come by.
+ */
+static int
+nouveau_svm_ce_begin(struct nouveau_svm_ce *ce, u32 words, unsigned int *nth)
+{
+	struct dma_fence *oldest;
+	bool waited;
+	int ret;
+
+	for (;;) {
+		mutex_lock(&ce->lock);
+		*nth = ce->nth;
+		if (ce->dead && !ce->wedged) {
+			ret = -EAGAIN;
+			break;
+		}
+		if (ce->wedged || atomic_read(&ce->chan->killed)) {
+			ret = -EIO;
+			break;
+		}
+		/* An idle ring has room for whatever is submitted at once. */
+		if (nouveau_svm_ce_room(ce, words) || !ce->marks) {
+			ret = PUSH_WAIT(&ce->chan->chan.push, words);
+			if (!WARN_ON_ONCE(ret))
+				return 0;
+			ret = -EIO;
+			break;
+		}
+		oldest = dma_fence_get(&ce->mark[0].fence->base);
+		mutex_unlock(&ce->lock);
+
+		waited = nouveau_svm_ce_wait(ce, oldest);
+		dma_fence_put(oldest);
+		if (!waited) {
+			/* The ring does not move. */
+			nouveau_svm_ce_stop(ce, *nth);
+			return -EIO;
+		}
+	}
+	mutex_unlock(&ce->lock);
+
+	if (ret == -EIO)
+		nouveau_svm_ce_killed(ce, *nth);
+	return ret;
 }
 
 /**
@@ -373,7 +456,6 @@ int
 nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 		      const struct nouveau_svm_run *run, unsigned int nr)
 {
-	struct nouveau_channel *chan;
 	struct nouveau_fence *fence;
 	unsigned int nth, i;
 	u64 bytes = 0;
@@ -388,41 +470,24 @@ nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 	if (!fence)
 		return -ENOMEM;
 
-	mutex_lock(&ce->lock);
-	chan = ce->chan;
-	nth = ce->nth;
-	if (ce->dead && !ce->wedged) {
-		mutex_unlock(&ce->lock);
-		kfree(fence);
-		return -EAGAIN;
-	}
-	if (ce->wedged || atomic_read(&chan->killed)) {
-		mutex_unlock(&ce->lock);
-		kfree(fence);
-		nouveau_svm_ce_killed(ce, nth);
-		ret = -EIO;
-		goto out;
-	}
-
-	ret = PUSH_WAIT(&chan->chan.push, NOUVEAU_SVM_CE_SETUP +
-			nr * NOUVEAU_SVM_CE_CLEAR + NOUVEAU_SVM_CE_FENCE);
+	ret = nouveau_svm_ce_begin(ce, NOUVEAU_SVM_CE_SETUP +
+				   nr * NOUVEAU_SVM_CE_CLEAR + NOUVEAU_SVM_CE_FENCE,
+				   &nth);
 	if (ret) {
-		/* The ring does not move. */
-		mutex_unlock(&ce->lock);
 		kfree(fence);
-		nouveau_svm_ce_stop(ce, nth);
-		ret = -EIO;
+		if (ret == -EAGAIN)
+			return ret;
 		goto out;
 	}
 
 	nouveau_svm_ce_push(ce, to_vram, run, nr);
-	RCU_INIT_POINTER(fence->channel, chan);
+	RCU_INIT_POINTER(fence->channel, ce->chan);
 	ret = nouveau_fence_emit(fence);
 	if (!ret)
-		nouveau_svm_ce_note(ce, fence->base.seqno);
+		nouveau_svm_ce_note(ce, fence);
 	mutex_unlock(&ce->lock);
 
-	if (!ret && !nouveau_svm_ce_wait(ce, fence)) {
+	if (!ret && !nouveau_svm_ce_wait(ce, &fence->base)) {
 		nouveau_svm_ce_stop(ce, nth);
 		ret = -EIO;
 	}
@@ -628,6 +693,7 @@ nouveau_svm_ce_del(struct nouveau_svm_ce **pce)
 
 	/* It is idle: whoever submitted has waited. */
 	cancel_work_sync(&ce->work);
+	nouveau_svm_ce_forget(ce);
 	nvif_object_dtor(ce->copy);
 	kfree(ce->copy);
 	nouveau_channel_del(&ce->chan);
