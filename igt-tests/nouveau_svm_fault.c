@@ -330,6 +330,34 @@ static void test_atomic_pinned(struct svm *svm)
 }
 
 /**
+ * SUBTEST: atomic-mixed
+ * Description: atomics on pages of RAM, one after the other, of a range of which the rest is in VRAM
+ */
+static void test_atomic_mixed(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	uint64_t before, after;
+	uint32_t i;
+	int pin;
+
+	svm_cpu_write_pages(p, NR, 0x100);
+	/* Keeps its piece of 64 KiB in RAM. */
+	pin = svm_pin(p + 5 * SZ_4K, SZ_4K);
+	svm_bind_vram(svm, p, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR - 16);
+	igt_assert(svm_driver_counter("exclusive_pages", &before));
+	for (i = 0; i < 20; i++)
+		svm_gpu_add(svm, p + i * SZ_4K, 3, 32);
+	/* Those in RAM are the GPU's alone, all at once. */
+	igt_assert(svm_driver_counter("exclusive_pages", &after));
+	igt_assert_eq_u64(after - before, 16);
+	for (i = 0; i < NR; i++)
+		igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K), 0x100 + i + (i < 20 ? 96 : 0));
+	close(pin);
+	svm_free(p, SZ_2M);
+}
+
+/**
  * SUBTEST: foreign-entry
  * Description: an entry of another instance is written beside each fault: it is dropped, ours are served
  */
@@ -593,6 +621,9 @@ int igt_main()
 	igt_subtest("atomic-pinned")
 		with_channels()
 			test_atomic_pinned(&good);
+	igt_subtest("atomic-mixed")
+		with_channels()
+			test_atomic_mixed(&good);
 	igt_describe("Atomics of both");
 	igt_subtest("atomic-both-vram")
 		with_channels()

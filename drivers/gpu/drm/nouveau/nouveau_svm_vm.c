@@ -820,20 +820,27 @@ nouveau_svm_range_writable(struct nouveau_svm_vm *vm, struct nouveau_svm_range *
 	if (ret)
 		return ret == -EBUSY ? -EAGAIN : ret;
 
-	for (i = 0; i < npages;) {
+	drm_gpusvm_notifier_lock(&vm->gpusvm);
+	for (i = 0; i < npages && !ret;) {
 		unsigned long pfn = vm->pfns[i];
 		unsigned int order = hmm_pfn_to_map_order(pfn);
 
+		/* A page that is ours alone is not there for HMM. */
+		if (range->exclusive && test_bit(i, range->exclusive)) {
+			i++;
+			continue;
+		}
 		if (!(pfn & HMM_PFN_VALID))
-			return -EAGAIN;
-		if (!(pfn & HMM_PFN_WRITE) &&
-		    is_device_private_page(hmm_pfn_to_page(pfn)))
-			return -EPERM;
+			ret = -EAGAIN;
+		else if (!(pfn & HMM_PFN_WRITE) &&
+			 is_device_private_page(hmm_pfn_to_page(pfn)))
+			ret = -EPERM;
 		/* A large mapping may begin before the range. */
 		i = ALIGN_DOWN(i + first, 1UL << order) + (1UL << order) - first;
 	}
+	drm_gpusvm_notifier_unlock(&vm->gpusvm);
 
-	return 0;
+	return ret;
 }
 
 /* Let the GPU, and nobody else, have a page of anonymous system memory. */
