@@ -481,14 +481,20 @@ nouveau_svm_invalidate(struct drm_gpusvm *gpusvm, struct drm_gpusvm_notifier *no
 	struct nouveau_svm_vm *vm = to_nouveau_svm_vm(gpusvm);
 	struct drm_gpusvm_ctx ctx = { .in_notifier = true };
 	struct drm_gpusvm_range *base, *first;
+	bool flush = false, collect;
 	unsigned long start, end;
-	bool flush = false;
 
 	lockdep_assert_held_write(&gpusvm->notifier_lock);
 
 	/* Somebody makes a page exclusive for us. We map it next. */
 	if (mmu->event == MMU_NOTIFY_EXCLUSIVE && mmu->owner == vm)
 		return;
+
+	/*
+	 * Closing frees the ranges without a look at the list of garbage. Pairs with
+	 * WRITE_ONCE() in nouveau_svm_vm_close().
+	 */
+	collect = mmu->event == MMU_NOTIFY_UNMAP && !READ_ONCE(vm->queue.closed);
 
 	start = max(mmu->start, drm_gpusvm_notifier_start(notifier));
 	end = min(mmu->end, drm_gpusvm_notifier_end(notifier));
@@ -515,13 +521,15 @@ nouveau_svm_invalidate(struct drm_gpusvm *gpusvm, struct drm_gpusvm_notifier *no
 			continue;
 
 		drm_gpusvm_range_set_unmapped(base, &range->pages, 1, mmu);
+		if (!collect)
+			continue;
 		spin_lock(&vm->gc_lock);
 		if (list_empty(&range->gc_link))
 			list_add_tail(&range->gc_link, &vm->gc_list);
 		spin_unlock(&vm->gc_lock);
 	}
 
-	if (mmu->event == MMU_NOTIFY_UNMAP && !READ_ONCE(vm->queue.closed))
+	if (collect)
 		kthread_queue_work(vm->worker, &vm->gc_work);
 }
 
@@ -1546,7 +1554,10 @@ nouveau_svm_vm_close(struct nouveau_svm_vm *vm)
 	nouveau_svm_vm_kill(vm);
 	kthread_cancel_work_sync(&vm->work);
 
-	/* A notification that saw it open has queued by the time it is over. */
+	/*
+	 * A notification that saw it open has queued by the time it is over. Later ones
+	 * do not, nor do they touch the list, which names ranges that are freed below.
+	 */
 	down_write(&vm->gpusvm.notifier_lock);
 	up_write(&vm->gpusvm.notifier_lock);
 	kthread_cancel_work_sync(&vm->gc_work);
