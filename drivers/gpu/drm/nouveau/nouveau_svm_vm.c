@@ -101,6 +101,38 @@ nouveau_svm_range_pages(struct nouveau_svm_range *range)
 	return drm_gpusvm_range_size(&range->base) >> PAGE_SHIFT;
 }
 
+/* The flags of a range change in notifications. Advice only. */
+static bool
+nouveau_svm_range_may_migrate(struct nouveau_svm_range *range)
+{
+	struct drm_gpusvm_range_flags flags = {
+		/* Pairs with WRITE_ONCE() in drm_gpusvm.c, as in the next two. */
+		.__flags = READ_ONCE(range->base.flags.__flags),
+	};
+
+	return flags.migrate_devmem;
+}
+
+static bool
+nouveau_svm_range_partly_unmapped(struct nouveau_svm_range *range)
+{
+	struct drm_gpusvm_range_flags flags = {
+		.__flags = READ_ONCE(range->base.flags.__flags),
+	};
+
+	return flags.partial_unmap;
+}
+
+static bool
+nouveau_svm_range_has_devmem(struct nouveau_svm_range *range)
+{
+	struct drm_gpusvm_pages_flags flags = {
+		.__flags = READ_ONCE(range->pages.flags.__flags),
+	};
+
+	return flags.has_devmem_pages;
+}
+
 static struct drm_device *
 nouveau_svm_vm_drm(struct nouveau_svm_vm *vm)
 {
@@ -583,13 +615,8 @@ nouveau_svm_vm_collect(struct nouveau_svm_vm *vm)
 
 	lockdep_assert_held(&vm->lock);
 	while ((range = nouveau_svm_vm_garbage(vm))) {
-		struct drm_gpusvm_range_flags flags = {
-			/* Pairs with WRITE_ONCE() in drm_gpusvm.c. */
-			.__flags = READ_ONCE(range->base.flags.__flags),
-		};
-
 		/* What is left has to be cut anew, and a block cannot be cut. */
-		if (flags.partial_unmap)
+		if (nouveau_svm_range_partly_unmapped(range))
 			drm_gpusvm_range_evict(&vm->gpusvm, &range->base);
 		nouveau_svm_range_remove(vm, range);
 	}
@@ -999,7 +1026,7 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 		if (where == NOUVEAU_SVM_RAM) {
 			ret = drm_gpusvm_range_evict(&vm->gpusvm, base);
 		} else if (where != NOUVEAU_SVM_ASIS && !try && vm->dpagemap &&
-			   base->flags.migrate_devmem &&
+			   nouveau_svm_range_may_migrate(range) &&
 			   (where == NOUVEAU_SVM_VRAM_EVICT ||
 			    ((atomic || drm_gpusvm_range_size(base) >= SZ_64K) &&
 			     !nouveau_svm_range_has_exclusive(vm, range)))) {
@@ -1038,7 +1065,7 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 			return ret;
 		range->pages_ro = ctx.read_only;
 
-		if (!ctx.read_only && range->pages.flags.has_devmem_pages) {
+		if (!ctx.read_only && nouveau_svm_range_has_devmem(range)) {
 			ret = nouveau_svm_range_writable(vm, range);
 			if (ret == -EPERM && (access == NOUVEAU_SVM_ACCESS_READ ||
 					      access == NOUVEAU_SVM_ACCESS_PREFETCH)) {
