@@ -16,8 +16,9 @@
  *
  * What this file owns: ranges, leaves, and references to page tables. References:
  * the owner of the address space and each range hold the &struct nouveau_svm_vm;
- * that holds the mm_struct, not its users, and the pagemap. A page holds nothing
- * of this file.
+ * that holds the mm_struct, not its users, the pagemap, and until it is closed one
+ * count of runtime power: a leaf that is cleared while page tables are without power
+ * is there again when they are restored. A page holds nothing of this file.
  *
  * Lock order, outermost first:
  *
@@ -48,6 +49,7 @@
 #include <linux/kthread.h>
 #include <linux/memremap.h>
 #include <linux/moduleparam.h>
+#include <linux/pm_runtime.h>
 #include <linux/rmap.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
@@ -1396,6 +1398,7 @@ nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
 	list_add_tail(&vm->head, &svm->vms);
 	mutex_unlock(&svm->lock);
 	queue_delayed_work(svm->wq, &svm->fault.work, 0);
+	pm_runtime_get_noresume(svm->drm->dev->dev);
 
 	*pvm = vm;
 	return 0;
@@ -1597,4 +1600,5 @@ nouveau_svm_vm_close(struct nouveau_svm_vm *vm)
 	vm->dpagemap = NULL;
 	vm->svm = NULL;
 	mutex_unlock(&vm->lock);
+	pm_runtime_put_autosuspend(svm->drm->dev->dev);
 }
