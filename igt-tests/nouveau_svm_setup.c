@@ -239,6 +239,64 @@ static void test_pagemap(void)
 	expect_state(SVM_MIGRATES);
 }
 
+/* What runtime power management says of the GPU. */
+static bool power_is(const char *want)
+{
+	char slot[64], path[128], line[32] = "";
+	FILE *f;
+
+	svm_gpu_slot(slot);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/runtime_status", slot);
+	f = fopen(path, "re");
+	igt_assert(f && fgets(line, sizeof(line), f));
+	fclose(f);
+	line[strcspn(line, "\n")] = 0;
+	return !strcmp(line, want);
+}
+
+static void power_wait(const char *want)
+{
+	int i;
+
+	/* To save what is in instance memory takes its time. */
+	for (i = 0; i < 600 && !power_is(want); i++)
+		usleep(100000);
+	igt_assert_f(power_is(want), "it is not %s\n", want);
+}
+
+/**
+ * SUBTEST: runtime-power
+ * Description: a GPU that nobody uses is suspended at run time, one that mirrors a process is not: what it has mapped may go
+ */
+static void test_runtime_power(void)
+{
+	char slot[64], path[128], *p = svm_alloc(SZ_2M, PAGES_4K);
+	struct svm svm;
+	bool active;
+
+	reload("runpm=1");
+	svm_gpu_slot(slot);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/autosuspend_delay_ms", slot);
+	svm_must_write(path, "100");
+	power_wait("suspended");
+
+	svm_open(&svm);
+	svm_migrate_on_fault(false);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	sleep(10);
+	active = power_is("active");
+	igt_assert_eq(madvise(p, SZ_2M, MADV_DONTNEED), 0);
+	svm_cpu_write_pages(p, NR, 0x300);
+	svm_gpu_check_pages(&svm, p, NR, 0x300);
+	igt_assert(active);
+	svm_close(&svm);
+	power_wait("suspended");
+	svm_free(p, SZ_2M);
+	reload("");
+	expect_state(SVM_MIGRATES);
+}
+
 int igt_main()
 {
 	igt_describe("No copy engine off the runlist of the graphics engine");
@@ -252,6 +310,9 @@ int igt_main()
 	igt_describe("Sizes of what a notifier watches");
 	igt_subtest("notifier-size")
 		test_notifier_size();
+	igt_describe("Power at run time");
+	igt_subtest("runtime-power")
+		test_runtime_power();
 	igt_describe("Memory for device pages");
 	igt_subtest("pagemap-shrinks")
 		test_pagemap();
