@@ -327,6 +327,91 @@ static void measure_mmio(void)
 	       t_read / ACCESSES, t_write / ACCESSES);
 }
 
+/* --- where the time goes --- */
+
+#define TRACING "/sys/kernel/tracing/"
+
+/* In the kernel's call order; what is not there (inlined, or another driver's) is left out. */
+static const char *const profiled[] = {
+	"drm_pagemap_migrate_to_devmem", "migrate_vma_setup", "nouveau_svm_ce_submit", "migrate_vma_pages",
+	"migrate_vma_finalize", "nouveau_svm_devmem_new", "drm_gpusvm_range_find_or_insert", "drm_gpusvm_get_pages",
+	"nouveau_svm_range_bind", "nouveau_svm_invalidate",
+};
+
+static bool tracing(const char *file, const char *value, int flags)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), TRACING "%s", file);
+	fd = open(path, O_WRONLY | O_CLOEXEC | flags);
+	if (fd < 0)
+		return false;
+	n = write(fd, value, strlen(value));
+	close(fd);
+	return n == (ssize_t)strlen(value);
+}
+
+/* The name and the time in ns of a line of function_graph that ends a function; NULL: another line. */
+static const char *profile_line(char *line, uint64_t *ns)
+{
+	char *bar = strchr(line, '|'), *unit = strstr(line, " us "), *name, *end;
+
+	if (!bar || !unit || unit > bar)
+		return NULL;
+	for (end = unit; end > line && strchr("0123456789.", end[-1]); end--)
+		;
+	*ns = (uint64_t)(strtod(end, NULL) * 1000);
+	name = strstr(bar, "/* ");
+	name = name ? name + 3 : bar + 1 + strspn(bar + 1, " ");
+	name[strcspn(name, " (\n")] = '\0';
+	return name;
+}
+
+/* Once more, with the kernel's function graph of what is in profiled[]. Times include those of functions within. */
+static void profile(enum op op, size_t len, enum page_kind kind)
+{
+	uint64_t ns[ARRAY_SIZE(profiled)] = { 0 }, calls[ARRAY_SIZE(profiled)] = { 0 }, t;
+	char *p = svm_alloc(len, kind), line[512];
+	const char *name;
+	unsigned int i;
+	FILE *f;
+
+	svm_cpu_write_pages(p, (uint32_t)(len / SZ_4K), 0x100);
+	tracing("set_ftrace_filter", "\n", O_TRUNC);
+	for (i = 0; i < ARRAY_SIZE(profiled); i++) {
+		snprintf(line, sizeof(line), "%s\n", profiled[i]);
+		tracing("set_ftrace_filter", line, O_APPEND);
+	}
+	if (!tracing("options/funcgraph-tail", "1", 0) || !tracing("current_tracer", "function_graph", 0)) {
+		fprintf(stderr, "the kernel has no function graph: no profile\n");
+		svm_free(p, len);
+		return;
+	}
+	do_op(false, op, p, len, NULL, NULL);
+	tracing("tracing_on", "0", 0);
+	f = fopen(TRACING "trace", "re");
+	igt_assert(f);
+	while (fgets(line, sizeof(line), f)) {
+		name = profile_line(line, &t);
+		for (i = 0; name && i < ARRAY_SIZE(profiled); i++)
+			if (!strcmp(name, profiled[i])) {
+				ns[i] += t;
+				calls[i]++;
+			}
+	}
+	fclose(f);
+	tracing("current_tracer", "nop", 0);
+	tracing("set_ftrace_filter", "\n", O_TRUNC);
+	tracing("tracing_on", "1", 0);
+	for (i = 0; i < ARRAY_SIZE(profiled); i++)
+		if (calls[i])
+			printf("bench: {\"device\": \"profile\", \"function\": \"%s\", \"calls\": %" PRIu64
+			       ", \"ns\": %" PRIu64 ", \"bytes\": %zu}\n", profiled[i], calls[i], ns[i], len);
+	svm_free(p, len);
+}
+
 /* Prefetch over a link of 12.5 GB/s (PCIe 3 x16, less its overhead) and 1.5 us a launch. */
 static void measure_link(const char *device)
 {
@@ -335,6 +420,7 @@ static void measure_link(const char *device)
 	svm_inject(&link);
 	printf("bench: {\"device\": \"link\", \"rate_gbps\": 12.5, \"launch_us\": 1.5}\n");
 	measure(device, PREFETCH, 64 * SZ_1M, PAGES_THP);
+	profile(PREFETCH, 64 * SZ_1M, PAGES_THP);
 	svm_injected("link");
 	printf("bench: {\"device\": \"link\"}\n");
 }

@@ -66,13 +66,16 @@ def table(driver, rows):
               + (f"  {row['wrong_pages']} pages WRONG" if row["wrong_pages"] else ""))
     if len(links) == 2:
         link = rows[links[0]]
-        for row in rows[links[0] + 1:links[1]]:
+        for row in [row for row in rows[links[0] + 1:links[1]] if "op" in row]:
             ideal = row["bytes"] / link["rate_gbps"] + row["ce_launch"] * link["launch_us"] * 1000
             mmio = row["mmio_read"] * registers["mmio_read_ns"] + row["mmio_write"] * registers["mmio_write_ns"]
             rest = row["wall_ns"] - row["cpu_ns"]
             print(f"link of {link['rate_gbps']} GB/s and {link['launch_us']} us a launch, prefetch of {row['bytes'] // MIB} MiB: "
                   f"{100 * ideal / row['wall_ns']:.0f} % of the link; {row['wall_ns'] / 1e6:.2f} ms = {mmio / 1e6:.2f} registers + "
                   f"{(row['cpu_ns'] - mmio) / 1e6:.2f} kernel + {rest / 1e6:.2f} waiting for copies ({ideal / 1e6:.2f} on the link)")
+    for row in [row for row in rows if row["device"] == "profile"]:
+        print(f"  once more, traced: {row['function']:32} {row['calls']:5} calls, {row['ns'] / 1e6:7.2f} ms, "
+              f"{row['ns'] / (row['bytes'] / (2 * MIB)) / 1e3:7.1f} us a block with what it calls")
 
 
 def main():
