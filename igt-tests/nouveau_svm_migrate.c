@@ -371,6 +371,33 @@ static void test_swap_out(struct svm *svm)
 }
 
 /**
+ * SUBTEST: swap-out-clean
+ * Description: memory whose CPU mapping is writable and clean, since it was swapped in to be read, is written by the GPU
+ *	and swapped out again: what the GPU wrote counts
+ */
+static void test_swap_clean(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+
+	svm_swap_on(64 * SZ_1M);
+	svm_migrate_on_fault(false);
+	svm_cpu_write_pages(p, NR, 0x1500);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_PAGEOUT), 0);
+	igt_assert_lte(NR / 2, (int)svm_count_pages(p, SZ_2M, PAGE_SWAPPED));
+	svm_cpu_check_pages(p, NR, 0x1500, false);
+	/* Writable again, and not for being written to. */
+	igt_assert_eq(mprotect(p, SZ_2M, PROT_READ), 0);
+	igt_assert_eq(mprotect(p, SZ_2M, PROT_READ | PROT_WRITE), 0);
+	svm_gpu_write_pages(svm, p, NR, 0x2500);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_PAGEOUT), 0);
+	igt_assert_lte(NR / 2, (int)svm_count_pages(p, SZ_2M, PAGE_SWAPPED));
+	svm_cpu_check_pages(p, NR, 0x2500, false);
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
+	svm_swap_off();
+}
+
+/**
  * SUBTEST: split-thp-%s
  * Description: a huge page that the GPU uses %arg[1] is split by a change in its middle
  *
@@ -654,6 +681,8 @@ int igt_main()
 			test_swapped(&svm);
 		igt_subtest("swap-out-mapped")
 			test_swap_out(&svm);
+		igt_subtest("swap-out-clean")
+			test_swap_clean(&svm);
 		igt_describe("A huge page is split");
 		igt_subtest("split-thp-ram")
 			test_split(&svm, false);

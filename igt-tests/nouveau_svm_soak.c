@@ -30,7 +30,8 @@ IGT_TEST_DESCRIPTION("Everything at random, for long.");
 #define REGIONS 16u
 #define MAX_PAGES 2048u		/* of a region */
 #define CLIENTS 2u
-#define LAST_OPS 48u
+#define LAST_OPS 1000
+#define LAST_SHOWN 48u
 
 enum kind { ANON, SHARED, OF_FILE, NR_KINDS };
 
@@ -79,13 +80,16 @@ static void note(const char *what, const struct region *r, uint32_t first, uint3
 	nr_ops++;
 }
 
-static void print_last(void)
+/* The last ones, and those before that were done to a region. */
+static void print_last(const struct region *r)
 {
 	uint64_t i;
 
 	for (i = nr_ops > LAST_OPS ? nr_ops - LAST_OPS : 0; i < nr_ops; i++) {
 		uint32_t k = i % LAST_OPS;
 
+		if (i + LAST_SHOWN < nr_ops && (!r || &regions[last[k].region] != r))
+			continue;
 		igt_warn("%" PRIu64 ": %s region %u (%p, kind %d) page %u + %u value %#x\n", i, last[k].what, last[k].region,
 			 regions[last[k].region].p, regions[last[k].region].kind, last[k].first, last[k].n,
 			 last[k].value);
@@ -95,7 +99,7 @@ static void print_last(void)
 #define check(expr, ...)                                                                           \
 	do {                                                                                       \
 		if (!(expr)) {                                                                     \
-			print_last();                                                              \
+			print_last(NULL);                                                          \
 			igt_assert_f(expr, __VA_ARGS__);                                           \
 		}                                                                                  \
 	} while (0)
@@ -147,6 +151,27 @@ static void region_del(struct region *r)
 		close(r->fd);
 }
 
+/* All pages that are wrong, with what is in them: words of others, of an earlier life, or nothing that was ever here? */
+static void print_wrong(const struct region *r, uint32_t first, uint32_t n)
+{
+	const volatile uint32_t *p;
+	uint32_t i, k, shown = 0;
+
+	print_last(r);
+	for (i = first; i < first + n && shown < 40; i++) {
+		p = word(r, i);
+		if (p[0] == r->shadow[i].word && p[2] == r->shadow[i].count)
+			continue;
+		shown++;
+		igt_warn("page %u, frame %#" PRIx64 "%s: %08x %08x %08x %08x %08x %08x, expected %08x ? %08x\n", i,
+			 svm_page_pfn((const void *)(uintptr_t)p), svm_count_pages((const void *)(uintptr_t)p, SZ_4K, PAGE_IN_VRAM) ? " (VRAM)" : "",
+			 p[0], p[1], p[2], p[3], p[4], p[5], r->shadow[i].word, r->shadow[i].count);
+		for (k = 6; k < SZ_4K / 4 && !p[k]; k++)
+			;
+		igt_warn("  next word that is not 0: %u of %u\n", k, (uint32_t)(SZ_4K / 4));
+	}
+}
+
 static void cpu_check(struct region *r, uint32_t first, uint32_t n)
 {
 	uint32_t i;
@@ -155,6 +180,8 @@ static void cpu_check(struct region *r, uint32_t first, uint32_t n)
 	for (i = first; i < first + n; i++) {
 		uint32_t a = word(r, i)[0], b = word(r, i)[2];
 
+		if (a != r->shadow[i].word || b != r->shadow[i].count)
+			print_wrong(r, first, n);
 		check(a == r->shadow[i].word && b == r->shadow[i].count,
 		      "region %u page %u: the CPU reads %#x, %#x, expected %#x, %#x\n", (uint32_t)(r - regions), i, a, b,
 		      r->shadow[i].word, r->shadow[i].count);
