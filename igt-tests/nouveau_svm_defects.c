@@ -674,6 +674,40 @@ static void *paint(void *arg)
 }
 
 /**
+ * SUBTEST: m1-ranges-within-thp
+ * Description: a client that has parts of a block only reads and writes the right pages after another moved all of it
+ */
+static void test_m1_ranges(void)
+{
+	const uint32_t nr = SZ_2M / SZ_4K;
+	struct svm whole, parts;
+	uint64_t pages;
+	char *p;
+
+	svm_open(&whole);
+	svm_open(&parts);
+	svm_migrate_on_fault(false);
+	p = svm_alloc(SZ_2M, PAGES_THP);
+	svm_cpu_write_pages(p, nr, 0x100);
+	/* Upstream knows no target but VRAM, and no ranges. */
+	nv_svm_bind(&parts.dev, p + 16 * SZ_4K, SZ_64K, false, &pages);
+	nv_svm_bind(&parts.dev, p + 353 * SZ_4K, SZ_4K, false, &pages);
+	nv_svm_bind(&parts.dev, p + 356 * SZ_4K, 2 * SZ_4K, false, &pages);
+	svm_bind_vram(&whole, p, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), nr);
+	svm_gpu_check_pages(&parts, p + 16 * SZ_4K, 16, 0x100 + 16);
+	svm_gpu_check_pages(&parts, p + 353 * SZ_4K, 8, 0x100 + 353);
+	svm_gpu_write_pages(&parts, p, nr, 0x300);
+	svm_gpu_check_pages(&whole, p, nr, 0x300);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), nr);
+	svm_cpu_check_pages(p, nr, 0x300, false);
+	svm_migrate_on_fault(true);
+	svm_close(&parts);
+	svm_close(&whole);
+	svm_free(p, SZ_2M);
+}
+
+/**
  * SUBTEST: v1-write-while-invalidated
  * Description: no write of a kernel is lost when the process forks meanwhile
  *
@@ -878,6 +912,34 @@ static void test_n1(void)
 }
 
 /**
+ * SUBTEST: d1-write-to-shared
+ * Description: the GPU alone writes to shared memory, and that is reclaimed: what was written is not lost
+ *
+ * tmpfs maps a page that is read for the first time writable, and clean. HMM then has no need for a fault to get it for
+ * writing, so that nobody but the driver can tell mm that it is dirty. A page that is clean is dropped, not swapped out.
+ */
+static void test_d1(void)
+{
+	const size_t len = SZ_2M;
+	struct svm svm;
+	uint32_t i;
+	char *p;
+
+	svm_swap_on(64 * SZ_1M);
+	svm_open(&svm);
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	igt_assert(p != MAP_FAILED);
+	for (i = 0; i < len / SZ_4K; i++)
+		igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K), 0);
+	svm_gpu_write_pages(&svm, p, len / SZ_4K, 0x1700);
+	igt_assert_eq(madvise(p, len, MADV_PAGEOUT), 0);
+	svm_cpu_check_pages(p, len / SZ_4K, 0x1700, false);
+	svm_close(&svm);
+	munmap(p, len);
+	svm_swap_off();
+}
+
+/**
  * SUBTEST: unload-leaves-no-vram
  * Description: unloading the driver after SVM was used finds all of VRAM free
  */
@@ -980,6 +1042,12 @@ int igt_main()
 	igt_describe("SVM_BIND of thousands of pages at once");
 	igt_subtest("n1-bind-many-pages")
 		test_n1();
+	igt_describe("Ranges within a huge device page");
+	igt_subtest("m1-ranges-within-thp")
+		test_m1_ranges();
+	igt_describe("The GPU alone writes to shared memory");
+	igt_subtest("d1-write-to-shared")
+		test_d1();
 	igt_describe("SVM_BIND says how many pages it moved");
 	igt_subtest("result-is-true")
 		test_result();

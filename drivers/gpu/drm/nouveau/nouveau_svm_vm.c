@@ -125,16 +125,6 @@ nouveau_svm_range_partly_unmapped(struct nouveau_svm_range *range)
 	return flags.partial_unmap;
 }
 
-static bool
-nouveau_svm_range_has_devmem(struct nouveau_svm_range *range)
-{
-	struct drm_gpusvm_pages_flags flags = {
-		.__flags = READ_ONCE(range->pages.flags.__flags),
-	};
-
-	return flags.has_devmem_pages;
-}
-
 static struct drm_device *
 nouveau_svm_vm_drm(struct nouveau_svm_vm *vm)
 {
@@ -326,11 +316,13 @@ nouveau_svm_range_leaves(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ra
 	for (i = 0, j = 0; i < npages; j++) {
 		unsigned long nr = 1UL << addr[j].order;
 		u64 pfn = NVIF_VMM_PFNMAP_V0_V;
+		u32 skew = 0;
 
 		if (!ro)
 			pfn |= NVIF_VMM_PFNMAP_V0_W;
 		if (addr[j].proto == NOUVEAU_SVM_INTERCONNECT_VRAM) {
 			pfn |= NVIF_VMM_PFNMAP_V0_VRAM;
+			skew = range->skew;
 			if (!ro)
 				pfn |= NVIF_VMM_PFNMAP_V0_A;
 		} else {
@@ -341,7 +333,7 @@ nouveau_svm_range_leaves(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ra
 			if (IS_ALIGNED(i, chunk) &&
 			    (nr - k >= chunk || pfn & NVIF_VMM_PFNMAP_V0_VRAM))
 				whole |= BIT(i / chunk);
-			vm->pfns[i] = (addr[j].addr + k * PAGE_SIZE) | pfn;
+			vm->pfns[i] = (addr[j].addr + skew + k * PAGE_SIZE) | pfn;
 			if (i == page || (range->exclusive && test_bit(i, range->exclusive)))
 				vm->pfns[i] |= NVIF_VMM_PFNMAP_V0_A;
 		}
@@ -551,6 +543,8 @@ nouveau_svm_invalidate(struct drm_gpusvm *gpusvm, struct drm_gpusvm_notifier *no
 
 		drm_gpusvm_unmap_pages(gpusvm, &range->pages,
 				       nouveau_svm_range_pages(range), &ctx);
+		/* Pairs with READ_ONCE() in nouveau_svm_vm_make_present(). */
+		WRITE_ONCE(range->pages_known, false);
 		if (mmu->event != MMU_NOTIFY_UNMAP)
 			continue;
 
@@ -754,7 +748,8 @@ nouveau_svm_range_snapshot(struct nouveau_svm_vm *vm, struct nouveau_svm_range *
 		.end = drm_gpusvm_range_end(&range->base),
 		.hmm_pfns = (unsigned long *)vm->pfns,
 		.default_flags = flags,
-		.dev_private_owner = vm->dpagemap->pagemap->owner,
+		.dev_private_owner = vm->dpagemap ?
+				     vm->dpagemap->pagemap->owner : NULL,
 	};
 	int ret;
 
@@ -841,23 +836,56 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 }
 
 /*
- * May the GPU write to the device pages of a range? After fork() they are shared
- * for reading, and HMM gives them out for writing all the same: it does not fault
- * on its owner's pages. The answer holds as long as the pages that were got stay
- * valid, because fork() notifies.
+ * HMM gives the first page of a huge device page for whatever address within it a walk
+ * begins at (hmm_vma_handle_absent_pmd()). How far off is a range that begins in the
+ * middle of one? Others have moved the block, so this address space's range is smaller.
+ */
+static u32
+nouveau_svm_range_skew(struct nouveau_svm_range *range, unsigned long pfn)
+{
+	unsigned long first = drm_gpusvm_range_start(&range->base) >> PAGE_SHIFT;
+	unsigned int order = hmm_pfn_to_map_order(pfn);
+	struct page *page = hmm_pfn_to_page(pfn);
+
+	if (!is_device_private_page(page) || !order)
+		return 0;
+
+	return ((first & ((1UL << order) - 1)) -
+		folio_page_idx(page_folio(page), page)) << PAGE_SHIFT;
+}
+
+/*
+ * Look at the pages of a range that were got, and at what the GPU may do to them unless
+ * they are for reading. Device pages are shared for reading after fork(), and HMM gives
+ * them out for writing all the same: it does not fault on its owner's pages. Pages of
+ * RAM that may be written to are dirty from now on, whatever the CPU's page table says:
+ * tmpfs, for one, maps a page writable that was only read, and a clean page is dropped
+ * by reclaim and not swapped out. The answer holds as long as the pages stay valid,
+ * because fork() notifies, and nobody cleans a page without a notification.
+ *
+ * Return: 0. -EPERM: device pages that must not be written to. -EAGAIN: not valid any
+ * more. Other errors of HMM.
  */
 static int
-nouveau_svm_range_writable(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+nouveau_svm_range_look(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range, bool ro)
 {
 	unsigned long first = drm_gpusvm_range_start(&range->base) >> PAGE_SHIFT;
 	unsigned long npages = nouveau_svm_range_pages(range), i;
+	struct folio *folio, *last = NULL;
 	int ret;
 
 	ret = nouveau_svm_range_snapshot(vm, range, 0);
 	if (ret)
 		return ret == -EBUSY ? -EAGAIN : ret;
 
+	/* As long as they are valid pages are not freed, nor taken from their file. */
 	drm_gpusvm_notifier_lock(&vm->gpusvm);
+	if (!drm_gpusvm_pages_valid(&vm->gpusvm, &range->pages))
+		ret = -EAGAIN;
+	else
+		range->skew = vm->pfns[0] & HMM_PFN_VALID ?
+			      nouveau_svm_range_skew(range, vm->pfns[0]) : 0;
+
 	for (i = 0; i < npages && !ret;) {
 		unsigned long pfn = vm->pfns[i];
 		unsigned int order = hmm_pfn_to_map_order(pfn);
@@ -867,14 +895,23 @@ nouveau_svm_range_writable(struct nouveau_svm_vm *vm, struct nouveau_svm_range *
 			i++;
 			continue;
 		}
-		if (!(pfn & HMM_PFN_VALID))
+		if (!(pfn & HMM_PFN_VALID)) {
 			ret = -EAGAIN;
-		else if (!(pfn & HMM_PFN_WRITE) &&
-			 is_device_private_page(hmm_pfn_to_page(pfn)))
-			ret = -EPERM;
+			break;
+		}
+		folio = page_folio(hmm_pfn_to_page(pfn));
+		if (folio_is_device_private(folio)) {
+			if (!ro && !(pfn & HMM_PFN_WRITE))
+				ret = -EPERM;
+		} else if (!ro && folio != last && pfn & HMM_PFN_WRITE) {
+			folio_mark_dirty(folio);
+			last = folio;
+		}
 		/* A large mapping may begin before the range. */
 		i = ALIGN_DOWN(i + first, 1UL << order) + (1UL << order) - first;
 	}
+	/* Pairs with READ_ONCE() in nouveau_svm_vm_make_present(). */
+	WRITE_ONCE(range->pages_known, !ret);
 	drm_gpusvm_notifier_unlock(&vm->gpusvm);
 
 	return ret;
@@ -1022,6 +1059,7 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 					       nouveau_svm_range_pages(range),
 					       &(struct drm_gpusvm_ctx){});
 			range->pages_ro = false;
+			WRITE_ONCE(range->pages_known, false);
 		}
 
 		ret = 0;
@@ -1067,8 +1105,9 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 			return ret;
 		range->pages_ro = ctx.read_only;
 
-		if (!ctx.read_only && nouveau_svm_range_has_devmem(range)) {
-			ret = nouveau_svm_range_writable(vm, range);
+		/* Advice only: who finds that they are not valid any more starts anew. */
+		if (!READ_ONCE(range->pages_known)) {
+			ret = nouveau_svm_range_look(vm, range, ctx.read_only);
 			if (ret == -EPERM && (access == NOUVEAU_SVM_ACCESS_READ ||
 					      access == NOUVEAU_SVM_ACCESS_PREFETCH)) {
 				/* Reading is no reason to end the sharing. */

@@ -49,6 +49,13 @@ struct nouveau_svm_range {
 	 * all below.
 	 */
 	bool pages_ro;
+	/**
+	 * @pages_known: @pages were looked at since they were got. Under the
+	 * notifier lock too, as @skew.
+	 */
+	bool pages_known;
+	/** @skew: what to add to the addresses of those in VRAM */
+	u32 skew;
 	/** @was_vram: the memory was in VRAM when last mapped */
 	bool was_vram;
 	/** @bounces: how often it had left VRAM by the next fault, lately */
