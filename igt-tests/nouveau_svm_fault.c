@@ -337,6 +337,7 @@ static void test_atomic_mixed(struct svm *svm)
 {
 	char *p = svm_alloc(SZ_2M, PAGES_4K);
 	uint64_t before, after;
+	struct svm other;
 	uint32_t i;
 	int pin;
 
@@ -353,6 +354,17 @@ static void test_atomic_mixed(struct svm *svm)
 	igt_assert_eq_u64(after - before, 16);
 	for (i = 0; i < NR; i++)
 		igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K), 0x100 + i + (i < 20 ? 96 : 0));
+	/* The first fault of an address space is on a page in VRAM: that stays there. */
+	svm_migrate_on_fault(false);
+	svm_bind_vram(svm, p, SZ_2M);
+	svm_open(&other);
+	svm_gpu_add(&other, p + 100 * SZ_4K, 5, 32);
+	svm_close(&other);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR - 16);
+	igt_assert(svm_driver_counter("exclusive_pages", &before));
+	igt_assert_eq_u64(before, after);
+	igt_assert_eq_u32(*(volatile uint32_t *)(p + 100 * SZ_4K), 0x100 + 100 + 160);
+	svm_migrate_on_fault(true);
 	close(pin);
 	svm_free(p, SZ_2M);
 }

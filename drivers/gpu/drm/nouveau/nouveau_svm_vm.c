@@ -212,8 +212,7 @@ nouveau_svm_range_clear(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ran
 
 	/* Pairs with READ_ONCE() in nouveau_svm_range_show(). */
 	WRITE_ONCE(range->live, 0);
-	/* Pairs with READ_ONCE() in nouveau_svm_vm_make_present(). */
-	WRITE_ONCE(range->atomic, false);
+	range->atomic = false;
 	if (range->exclusive)
 		bitmap_zero(range->exclusive, nouveau_svm_range_pages(range));
 	return true;
@@ -484,8 +483,7 @@ nouveau_svm_range_bind(struct nouveau_svm_vm *vm, struct nouveau_svm_range *rang
 	if (page >= 0)
 		__set_bit(page, range->exclusive);
 	range->ro = ro;
-	/* Pairs with READ_ONCE() in nouveau_svm_vm_make_present(). */
-	WRITE_ONCE(range->atomic, vram && !ro);
+	range->atomic = vram && !ro;
 	range->was_vram = vram;
 	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_MAP, 1);
 unlock:
@@ -647,6 +645,25 @@ nouveau_svm_vm_region(struct nouveau_svm_vm *vm, u64 addr, unsigned long *start,
 	return 0;
 }
 
+/* Does the leaf of a page allow atomics? Pages are as they were got while it is live. */
+static bool
+nouveau_svm_range_page_atomic(struct nouveau_svm_range *range, unsigned long page)
+{
+	const struct drm_pagemap_addr *addr = range->pages.dma_addr;
+	unsigned long end = 0;
+
+	if (!range->live)
+		return false;
+	if (range->atomic || (range->exclusive && test_bit(page, range->exclusive)))
+		return true;
+
+	for (; ; addr++) {
+		end += 1UL << addr->order;
+		if (page < end)
+			return !range->ro && addr->proto == NOUVEAU_SVM_INTERCONNECT_VRAM;
+	}
+}
+
 /* Does the GPU get what it wants without further ado? */
 static bool
 nouveau_svm_range_present(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
@@ -658,13 +675,10 @@ nouveau_svm_range_present(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 	ok = range->live;
 	if (access == NOUVEAU_SVM_ACCESS_WRITE)
 		ok = ok && !range->ro;
-	if (access == NOUVEAU_SVM_ACCESS_ATOMIC) {
-		unsigned long page = (addr - drm_gpusvm_range_start(&range->base)) >>
-				     PAGE_SHIFT;
-
-		ok = ok && (range->atomic ||
-			    (range->exclusive && test_bit(page, range->exclusive)));
-	}
+	if (access == NOUVEAU_SVM_ACCESS_ATOMIC)
+		ok = nouveau_svm_range_page_atomic(range,
+						   (addr - drm_gpusvm_range_start(&range->base)) >>
+						   PAGE_SHIFT);
 	drm_gpusvm_notifier_unlock(&vm->gpusvm);
 	return ok;
 }
@@ -1128,7 +1142,7 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 		if (!atomic || !READ_ONCE(range->live))
 			ret = nouveau_svm_range_bind(vm, range, ctx.read_only, -1);
 		/* Splits a large leaf: the page turned out to be in RAM. */
-		if (!ret && atomic && !READ_ONCE(range->atomic))
+		if (!ret && atomic && !nouveau_svm_range_present(vm, range, addr, access))
 			ret = nouveau_svm_range_make_exclusive(vm, range, addr);
 		if (ret != -EAGAIN)
 			return ret;
