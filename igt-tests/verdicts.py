@@ -50,6 +50,7 @@ PROVOKED = [
      re.compile(r"Memory cgroup out of memory: Killed process \d+ \(nouveau_svm_lim\)")),
 ]
 LEVEL = re.compile(r"^<([0-7])> ")
+RULE = re.compile(r"\] ={60,}$")
 WARN_LEVEL = 4
 
 
@@ -91,9 +92,22 @@ def without_provoked(name, lines):
     return lines
 
 
+def without_kcsan(lines):
+    """The lines less KCSAN's reports, whole or cut off: vm/run judges them, by whose functions they name."""
+    kept, report = [], False
+    for line, following in zip(lines, lines[1:] + [""]):
+        if RULE.search(line) and (report or "BUG: KCSAN: " in following):
+            report = not report
+        elif RULE.search(line) and any("Reported by Kernel Concurrency Sanitizer" in entry for entry in kept):
+            kept = []  # it began in the log of the test before
+        elif not report:
+            kept.append(line)
+    return kept
+
+
 def other_reports(driver, name, dmesg):
     """The first line of a report in the log that the test does not account for; None: there is none."""
-    for line in without_provoked(name, without_races(driver, dmesg.splitlines())):
+    for line in without_provoked(name, without_races(driver, without_kcsan(dmesg.splitlines()))):
         level = LEVEL.match(line)
         if level and int(level.group(1)) <= WARN_LEVEL and not KILL.search(line):
             return line.strip()
