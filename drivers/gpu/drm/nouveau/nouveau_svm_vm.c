@@ -43,6 +43,7 @@
 #include <nvif/if000c.h>
 #include <nvif/vmm.h>
 
+#include <linux/backing-dev.h>
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/hmm.h>
@@ -869,13 +870,26 @@ nouveau_svm_range_skew(struct nouveau_svm_range *range, unsigned long pfn)
 }
 
 /*
+ * A page of RAM that the GPU may write to is dirty, whatever the CPU's page table says:
+ * tmpfs, for one, maps a page writable that was only read, and a clean page is dropped by
+ * reclaim and not swapped out. Where there is writeback a page becomes writable by a
+ * fault that dirties it (vma_wants_writenotify()). For the others no lock is taken.
+ */
+static void
+nouveau_svm_folio_dirty(struct folio *folio)
+{
+	struct address_space *mapping = folio_mapping(folio);
+
+	if (!mapping || !mapping_can_writeback(mapping))
+		folio_mark_dirty(folio);
+}
+
+/*
  * Look at the pages of a range that were got, and at what the GPU may do to them unless
  * they are for reading. Device pages are shared for reading after fork(), and HMM gives
  * them out for writing all the same: it does not fault on its owner's pages. Pages of
- * RAM that may be written to are dirty from now on, whatever the CPU's page table says:
- * tmpfs, for one, maps a page writable that was only read, and a clean page is dropped
- * by reclaim and not swapped out. The answer holds as long as the pages stay valid,
- * because fork() notifies, and nobody cleans a page without a notification.
+ * RAM become dirty. Both hold as long as the pages stay valid, because fork() notifies,
+ * and nobody cleans a page without a notification.
  *
  * Return: 0. -EPERM: device pages that must not be written to. -EAGAIN: not valid any
  * more. Other errors of HMM.
@@ -918,7 +932,7 @@ nouveau_svm_range_look(struct nouveau_svm_vm *vm, struct nouveau_svm_range *rang
 			if (!ro && !(pfn & HMM_PFN_WRITE))
 				ret = -EPERM;
 		} else if (!ro && folio != last && pfn & HMM_PFN_WRITE) {
-			folio_mark_dirty(folio);
+			nouveau_svm_folio_dirty(folio);
 			last = folio;
 		}
 		/* A large mapping may begin before the range. */
