@@ -8,11 +8,12 @@
  * memory of a range is, and when that ceases to be true.
  *
  * Life of a range: a GPU fault or a prefetch finds or makes it, moves its memory
- * to VRAM or not, asks where it is, takes references to page tables of the right
- * kind, and writes leaves, under the notifier lock and only if nothing changed
- * meanwhile. A notification clears the leaves, invalidates the TLB once, and
- * gives up the DMA mapping, in this order. The range stays, to be mapped again,
- * until its addresses are unmapped: then it is collected.
+ * to VRAM or not, asks where it is, marks pages of RAM dirty that the GPU may write
+ * to, takes references to page tables of the right kind, and writes leaves, under
+ * the notifier lock and only if nothing changed meanwhile. A notification clears
+ * the leaves, invalidates the TLB once, and gives up the DMA mapping, in this order.
+ * The range stays, to be mapped again, until its addresses are unmapped: then it is
+ * collected.
  *
  * What this file owns: ranges, leaves, and references to page tables. References:
  * the owner of the address space and each range hold the &struct nouveau_svm_vm;
