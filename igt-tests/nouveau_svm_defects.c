@@ -940,6 +940,32 @@ static void test_d1(void)
 }
 
 /**
+ * SUBTEST: d1-write-to-free
+ * Description: the GPU writes to memory that was given up by MADV_FREE, and that is reclaimed: what was written counts
+ */
+static void test_d1_free(void)
+{
+	const uint32_t nr = SZ_2M / SZ_4K;
+	struct svm svm;
+	char *p;
+
+	svm_swap_on(64 * SZ_1M);
+	svm_open(&svm);
+	svm_migrate_on_fault(false);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, nr, 0x1800);
+	/* Its pages are clean and writable from now on. */
+	igt_assert_eq(madvise(p, SZ_2M, MADV_FREE), 0);
+	svm_gpu_write_pages(&svm, p, nr, 0x2800);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_PAGEOUT), 0);
+	svm_cpu_check_pages(p, nr, 0x2800, false);
+	svm_migrate_on_fault(true);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+	svm_swap_off();
+}
+
+/**
  * SUBTEST: unload-leaves-no-vram
  * Description: unloading the driver after SVM was used finds all of VRAM free
  */
@@ -1048,6 +1074,9 @@ int igt_main()
 	igt_describe("The GPU alone writes to shared memory");
 	igt_subtest("d1-write-to-shared")
 		test_d1();
+	igt_describe("The GPU writes to memory that was given up");
+	igt_subtest("d1-write-to-free")
+		test_d1_free();
 	igt_describe("SVM_BIND says how many pages it moved");
 	igt_subtest("result-is-true")
 		test_result();
