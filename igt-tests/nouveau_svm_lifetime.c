@@ -7,6 +7,7 @@
  * Functionality: the ends of processes, files, channels and mappings, in any order
  * Description: whatever ends first, nobody hangs, nothing leaks, data goes nowhere else
  */
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -432,6 +433,77 @@ static void test_missing(enum end end, bool before)
 	others_work();
 }
 
+/* Pages with a gap after each, so that the driver has a range for each. */
+static void map_pages(char *base, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		igt_assert(mmap(base + 2 * i * SZ_4K, SZ_4K, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == base + 2 * i * SZ_4K);
+}
+
+struct unmapper {
+	char *first, *second;
+	uint32_t nr_first, nr_second, done;
+	volatile bool over;
+};
+
+/* By turns. The last that the driver lists as garbage is of the first most of the time, and is freed early. */
+static void *unmap_both(void *data)
+{
+	struct unmapper *u = data;
+
+	for (; u->done < u->nr_second && !u->over; u->done++) {
+		munmap(u->second + 2 * u->done * SZ_4K, SZ_4K);
+		munmap(u->first + 2 * u->done * SZ_4K, SZ_4K);
+		usleep(500);
+	}
+	return NULL;
+}
+
+/**
+ * SUBTEST: unmap-while-closing
+ * Description: munmap while the file is closed, of memory under two notifiers, with ranges that wait to be collected
+ */
+static void test_unmap_closing(void)
+{
+	const size_t window = 512 * SZ_1M;
+	/* To free the first takes long. */
+	struct unmapper u = { .nr_first = 3000, .nr_second = 1500 };
+	uint64_t pages = 0;
+	pthread_t thread;
+	struct svm svm;
+	uint32_t turn;
+	char *area;
+
+	for (turn = 0; turn < 3; turn++) {
+		area = mmap(NULL, 3 * window, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		igt_assert(area != MAP_FAILED);
+		u.first = (char *)(((uintptr_t)area + window - 1) & ~(window - 1));
+		u.second = u.first + window;
+		map_pages(u.first, u.nr_first);
+		map_pages(u.second, u.nr_second);
+
+		svm_open(&svm);
+		igt_assert_eq(nv_svm_bind(&svm.dev, u.first, 2 * u.nr_first * SZ_4K, false, &pages), 0);
+		igt_assert_lt_u64(u.nr_first * 9 / 10, pages);
+		igt_assert_eq(nv_svm_bind(&svm.dev, u.second, 2 * u.nr_second * SZ_4K, false, &pages), 0);
+		igt_assert_lt_u64(u.nr_second * 9 / 10, pages);
+
+		u.done = 0;
+		u.over = false;
+		igt_assert_eq(pthread_create(&thread, NULL, unmap_both, &u), 0);
+		svm_close(&svm);
+		u.over = true;
+		igt_assert_eq(pthread_join(thread, NULL), 0);
+		igt_info("%u of %u pages by then\n", u.done, u.nr_second);
+		igt_assert(u.done);
+		igt_assert_eq(munmap(area, 3 * window), 0);
+	}
+	others_work();
+}
+
 int igt_main()
 {
 	static const char *const ends[] = { "exit", "kill", "exec", "close", "unmap" };
@@ -463,6 +535,9 @@ int igt_main()
 		test_two_files(false);
 	igt_subtest("two-files-second-first")
 		test_two_files(true);
+	igt_describe("Mappings go while a file is closed");
+	igt_subtest("unmap-while-closing")
+		test_unmap_closing();
 	igt_describe("Mappings change at any moment");
 	igt_subtest("map-churn")
 		test_churn();
