@@ -50,6 +50,8 @@ PROVOKED = [
      re.compile(r"Memory cgroup out of memory: Killed process \d+ \(nouveau_svm_lim\)")),
 ]
 LEVEL = re.compile(r"^<([0-7])> ")
+# zram's size was set too often to be told each time.
+NOISE = re.compile(r"set_capacity_and_notify: \d+ callbacks suppressed$")
 RULE = re.compile(r"\] ={60,}$")
 WARN_LEVEL = 4
 
@@ -109,7 +111,7 @@ def other_reports(driver, name, dmesg):
     """The first line of a report in the log that the test does not account for; None: there is none."""
     for line in without_provoked(name, without_races(driver, without_kcsan(dmesg.splitlines()))):
         level = LEVEL.match(line)
-        if level and int(level.group(1)) <= WARN_LEVEL and not KILL.search(line):
+        if level and int(level.group(1)) <= WARN_LEVEL and not KILL.search(line) and not NOISE.search(line):
             return line.strip()
     return None
 
