@@ -933,6 +933,7 @@ static void test_d1(void)
 		igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K), 0);
 	svm_gpu_write_pages(&svm, p, len / SZ_4K, 0x1700);
 	igt_assert_eq(madvise(p, len, MADV_PAGEOUT), 0);
+	igt_assert_lte_u64(svm_count_pages(p, len, PAGE_IN_RAM), len / SZ_4K / 2);
 	svm_cpu_check_pages(p, len / SZ_4K, 0x1700, false);
 	svm_close(&svm);
 	munmap(p, len);
@@ -957,7 +958,10 @@ static void test_d1_free(void)
 	/* Its pages are clean and writable from now on. */
 	igt_assert_eq(madvise(p, SZ_2M, MADV_FREE), 0);
 	svm_gpu_write_pages(&svm, p, nr, 0x2800);
+	/* The first time reclaim drops what is clean, and finds out that the rest is not to be had for free. */
 	igt_assert_eq(madvise(p, SZ_2M, MADV_PAGEOUT), 0);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_PAGEOUT), 0);
+	igt_assert_lte_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), nr / 2);
 	svm_cpu_check_pages(p, nr, 0x2800, false);
 	svm_migrate_on_fault(true);
 	svm_close(&svm);
