@@ -11,7 +11,7 @@
  * (Documentation/fault-injection/): the N-th allocation of a thread fails, be it the
  * driver's, drm_gpusvm's, TTM's, nvkm's or mm's. The same work is done with N = 1, 2, ...
  * until a whole turn of it has no N-th allocation. The thread is this one, or the one of
- * the kernel's that serves the faults of this address space.
+ * the kernel's that serves the faults of this address space, and does its SVM_BIND.
  *
  * Whatever fails: a system call succeeds, or says ENOMEM and has changed nothing; SVM_BIND
  * succeeds, maybe with less moved; a fault of the CPU or of the GPU succeeds; data is
@@ -785,7 +785,7 @@ static void work_life(void)
 
 /* Before svm_open(): the client itself is what is worked on. */
 #define NO_CLIENT 1
-/* The allocations are those of the thread that serves faults. */
+/* The allocations are those of the thread that serves faults, and SVM_BIND. */
 #define SERVICE 2
 
 /*
@@ -918,13 +918,13 @@ int igt_main()
 		turns(0, IN_JOIN, 1, begin_nothing, work_channel, end_channel);
 	igt_describe("SVM_BIND of small pages");
 	igt_subtest("bind-4k")
-		turns(0, ANYWHERE, 15, begin_4k, work_bind, end_bind);
+		turns(SERVICE, ANYWHERE, 15, begin_4k, work_bind, end_bind);
 	igt_describe("SVM_BIND of huge pages");
 	igt_subtest("bind-thp")
-		turns(0, ANYWHERE, 15, begin_thp, work_bind, end_bind);
+		turns(SERVICE, ANYWHERE, 15, begin_thp, work_bind, end_bind);
 	igt_describe("SVM_BIND to RAM");
 	igt_subtest("bind-ram")
-		turns(0, ANYWHERE, 15, begin_64k_in_vram, work_bind_ram, end_bind);
+		turns(SERVICE, ANYWHERE, 15, begin_64k_in_vram, work_bind_ram, end_bind);
 	igt_describe("CPU faults on small pages");
 	igt_subtest("cpu-fault-4k")
 		turns(0, ANYWHERE, 16, begin_64k_in_vram, work_cpu_read, end_cpu_read);

@@ -9,9 +9,11 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "igt.h"
 #include "gpu_model.h"
@@ -433,6 +435,148 @@ static void test_missing(enum end end, bool before)
 	others_work();
 }
 
+/* Not in libdrm's header. */
+#define IOCTL_SVM_BIND DRM_IOWR(DRM_COMMAND_BASE + DRM_NOUVEAU_SVM_BIND, struct drm_nouveau_svm_bind)
+
+struct bind {
+	int fd, err;
+	char *p;
+	uint64_t pages;
+};
+
+/* Not nv_svm_bind(): what is interrupted is not asked for again. */
+static void *bind_once(void *arg)
+{
+	struct bind *b = arg;
+	struct drm_nouveau_svm_bind bind = {
+		.header = (uint64_t)NOUVEAU_SVM_BIND_COMMAND__MIGRATE << NOUVEAU_SVM_BIND_COMMAND_SHIFT |
+			  (uint64_t)NOUVEAU_SVM_BIND_TARGET__GPU_VRAM << NOUVEAU_SVM_BIND_TARGET_SHIFT,
+		.va_start = (uintptr_t)b->p,
+		.va_end = (uintptr_t)b->p + SZ_64K,
+		.npages = SZ_64K / SZ_4K,
+	};
+
+	b->err = ioctl(b->fd, IOCTL_SVM_BIND, &bind) ? -errno : 0;
+	b->pages = bind.result;
+	return NULL;
+}
+
+/* Return: false if it does not end within half a minute. */
+static bool joined(pthread_t thread)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 30;
+	return pthread_timedjoin_np(thread, NULL, &until) == 0;
+}
+
+static void on_signal(int sig)
+{
+}
+
+/* 64 KiB that a range fits on, not there yet. */
+static char *map_64k(void)
+{
+	char *p = mmap(NULL, 2 * SZ_64K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	igt_assert(p != MAP_FAILED);
+	return (char *)(((uintptr_t)p + SZ_64K - 1) & ~(SZ_64K - 1));
+}
+
+/**
+ * SUBTEST: bind-interrupted
+ * Description: SVM_BIND waits for a page that its process keeps back: a signal ends it, and faults are served again
+ */
+static void test_bind_interrupted(void)
+{
+	char *q = svm_alloc(SZ_2M, PAGES_4K);
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct bind b = { .p = map_64k() };
+	struct svm_slow slow;
+	pthread_t thread;
+	struct svm svm;
+	uint32_t turn;
+
+	igt_assert_eq(sigaction(SIGUSR1, &sa, NULL), 0);
+	svm_open(&svm);
+	b.fd = svm.dev.fd;
+	svm_slow_begin(&slow, b.p, SZ_64K);
+	for (turn = 0; turn < 3; turn++) {
+		igt_assert_eq(pthread_create(&thread, NULL, bind_once, &b), 0);
+		igt_assert_f(svm_slow_hit(&slow, 30000), "SVM_BIND does not ask for the page\n");
+		igt_assert_eq(pthread_kill(thread, SIGUSR1), 0);
+		igt_assert_f(joined(thread), "a signal does not end SVM_BIND\n");
+		igt_assert_eq(b.err, -EINTR);
+		igt_assert_eq_u64(b.pages, 0);
+		/* Nobody waits for the page any more, so others get theirs. */
+		igt_assert(!svm_slow_hit(&slow, 0));
+		svm_cpu_write_pages(q, NR, 0x100 * turn);
+		svm_gpu_check_pages(&svm, q, NR, 0x100 * turn);
+	}
+	/* Once more, and it comes. */
+	igt_assert_eq(pthread_create(&thread, NULL, bind_once, &b), 0);
+	igt_assert(svm_slow_hit(&slow, 30000));
+	svm_slow_end(&slow, 0x700);
+	igt_assert_f(joined(thread), "SVM_BIND does not end\n");
+	igt_assert_eq(b.err, 0);
+	igt_assert_eq_u64(b.pages, SZ_64K / SZ_4K);
+	igt_assert_eq_u64(svm_count_pages(b.p, SZ_64K, PAGE_IN_VRAM), b.pages);
+	svm_gpu_check_pages(&svm, b.p, SZ_64K / SZ_4K, 0x700);
+	svm_close(&svm);
+	svm_free(q, SZ_2M);
+	munmap(b.p, SZ_64K);
+	signal(SIGUSR1, SIG_DFL);
+	others_work();
+}
+
+/**
+ * SUBTEST: %s-while-binding
+ * Description: a process ends by %arg[1] while its SVM_BIND waits for a page that only it could supply
+ *
+ * arg[1]:
+ *
+ * @exit: _exit()
+ * @kill: SIGKILL
+ */
+static void test_binding(enum end end)
+{
+	int ready[2], st, i;
+	pid_t pid, got;
+	char c;
+
+	igt_assert_eq(pipe(ready), 0);
+	pid = fork();
+	igt_assert(pid >= 0);
+	if (!pid) {
+		struct bind b = { .p = map_64k() };
+		struct svm_slow slow;
+		pthread_t thread;
+		struct svm svm;
+
+		svm_open(&svm);
+		b.fd = svm.dev.fd;
+		svm_slow_begin(&slow, b.p, SZ_64K);
+		if (pthread_create(&thread, NULL, bind_once, &b) || !svm_slow_hit(&slow, 30000) ||
+		    write(ready[1], "x", 1) != 1)
+			_exit(1);
+		if (end == KILL)
+			pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	igt_assert_eq((int)read(ready[0], &c, 1), 1);
+	if (end == KILL)
+		kill(pid, SIGKILL);
+	for (i = 0, got = 0; i < 600 && !got; i++) {
+		got = waitpid(pid, &st, WNOHANG);
+		usleep(100000);
+	}
+	igt_assert_f(got == pid, "it does not end\n");
+	close(ready[0]);
+	others_work();
+}
+
 /* Pages with a gap after each, so that the driver has a range for each. */
 static void map_pages(char *base, uint32_t n)
 {
@@ -520,6 +664,14 @@ int igt_main()
 	for (i = 0; i < 4; i++)
 		igt_subtest_f("%s-while-missing-%s", ends[i & 1], i & 2 ? "after" : "before")
 			test_missing(i & 1 ? KILL : EXIT, !(i & 2));
+	igt_describe("SVM_BIND is interrupted while it waits for a page");
+	igt_subtest("bind-interrupted")
+		test_bind_interrupted();
+	igt_describe("A process ends while its SVM_BIND waits for it");
+	igt_subtest("exit-while-binding")
+		test_binding(EXIT);
+	igt_subtest("kill-while-binding")
+		test_binding(KILL);
 	igt_describe("A file is passed to another process");
 	igt_subtest("passed-fd-owner-lives")
 		test_passed(false);

@@ -11,6 +11,7 @@
  * stage suspend-svm boots one.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -232,6 +233,53 @@ static void test_unanswered(void)
 	igt_assert_eq(try_to_sleep(), 0);
 }
 
+static struct svm binding;
+
+static void *bind_main(void *arg)
+{
+	return (void *)(intptr_t)nv_svm_bind(&binding.dev, arg, SZ_64K, true, NULL);
+}
+
+/**
+ * SUBTEST: binding
+ * Description: SVM_BIND waits for a page that its process does not supply, since it is frozen: sleep, and it goes on
+ */
+static void test_binding(void)
+{
+	int ready[2], go[2];
+	char c;
+
+	igt_assert_eq(pipe(ready), 0);
+	igt_assert_eq(pipe(go), 0);
+	igt_fork(child, 1) {
+		char *p = mmap(NULL, SZ_64K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		struct svm_slow slow;
+		pthread_t thread;
+		void *ret;
+
+		igt_assert(p != MAP_FAILED);
+		svm_open(&binding);
+		svm_slow_begin(&slow, p, SZ_64K);
+		igt_assert_eq(pthread_create(&thread, NULL, bind_main, p), 0);
+		igt_assert(svm_slow_hit(&slow, 30000));
+		igt_assert_eq((int)write(ready[1], "x", 1), 1);
+		/* The machine sleeps, or not. */
+		igt_assert_eq((int)read(go[0], &c, 1), 1);
+		/* It has asked again. */
+		igt_assert(svm_slow_hit(&slow, 30000));
+		svm_slow_end(&slow, 0x1234);
+		igt_assert_eq(pthread_join(thread, &ret), 0);
+		igt_assert_eq((int)(intptr_t)ret, 0);
+		svm_gpu_check_pages(&binding, p, SZ_64K / SZ_4K, 0x1234);
+		svm_close(&binding);
+	}
+	igt_assert_eq((int)read(ready[0], &c, 1), 1);
+	igt_assert_eq(try_to_sleep(), 0);
+	igt_assert_eq((int)write(go[1], "x", 1), 1);
+	igt_waitchildren();
+	igt_assert_eq(try_to_sleep(), 0);
+}
+
 /* Counts down from args.count, then reads the word at args.src. */
 static void asm_late_read(struct sm6x *p)
 {
@@ -314,6 +362,9 @@ int igt_main()
 	igt_describe("A fault that nobody answers");
 	igt_subtest("unanswered")
 		test_unanswered();
+	igt_describe("SVM_BIND that nobody answers");
+	igt_subtest("binding")
+		test_binding();
 	igt_describe("Devices suspended under a kernel's feet");
 	igt_subtest("working")
 		test_working();

@@ -14,6 +14,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "gpu_model.h"
 #include "igt.h"
@@ -182,6 +183,85 @@ static void test_while_binding(void)
 	svm_free(q, SZ_2M);
 }
 
+struct leaver {
+	enum way way;
+	char slot[64];
+};
+
+static void *leaver_main(void *arg)
+{
+	struct leaver *leaver = arg;
+
+	take_away(leaver->way, leaver->slot);
+	return NULL;
+}
+
+static void *bind_some_main(void *arg)
+{
+	return (void *)(intptr_t)nv_svm_bind(&live.dev, arg, SZ_64K, true, NULL);
+}
+
+/* Return: false if it does not end within a minute. */
+static bool ends(pthread_t thread, void **ret)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 60;
+	return pthread_timedjoin_np(thread, ret, &until) == 0;
+}
+
+/**
+ * SUBTEST: %s-while-missing
+ * Description: %arg[1] while SVM_BIND waits for a page that its process keeps back: nobody waits for that page
+ *
+ * arg[1]:
+ *
+ * @unbind: the driver is unbound
+ * @remove: the device is removed
+ */
+static void test_while_missing(enum way way)
+{
+	char *p = mmap(NULL, SZ_64K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *q = svm_alloc(SZ_2M, PAGES_4K), *r = svm_alloc(SZ_2M, PAGES_4K);
+	pthread_t binder, second, goer;
+	struct leaver leaver = { way };
+	struct svm_slow slow;
+	void *ret;
+
+	igt_assert(p != MAP_FAILED);
+	svm_gpu_slot(leaver.slot);
+	svm_open(&live);
+	svm_cpu_write_pages(q, NR, 0x100);
+	svm_cpu_write_pages(r, NR, 0x200);
+	svm_gpu_write_pages(&live, q, NR, 0x300);
+	igt_assert_eq_u64(svm_count_pages(q, SZ_2M, PAGE_IN_VRAM), NR);
+	svm_slow_begin(&slow, p, SZ_64K);
+	igt_assert_eq(pthread_create(&binder, NULL, bind_some_main, p), 0);
+	igt_assert_f(svm_slow_hit(&slow, 30000), "SVM_BIND does not ask for the page\n");
+	/* One that waits behind it. */
+	igt_assert_eq(pthread_create(&second, NULL, bind_some_main, r), 0);
+	usleep(500000);
+	igt_assert_eq(pthread_create(&goer, NULL, leaver_main, &leaver), 0);
+	igt_assert_f(ends(goer, NULL), "the driver's end waits for the page\n");
+	igt_assert_f(ends(binder, &ret), "SVM_BIND does not end\n");
+	igt_assert_eq((int)(intptr_t)ret, -ENODEV);
+	igt_assert_f(ends(second, &ret), "the other SVM_BIND does not end\n");
+	igt_assert_eq((int)(intptr_t)ret, -ENODEV);
+	/* Only now does it come. */
+	igt_assert_eq_u64(svm_count_pages(p, SZ_64K, PAGE_NOWHERE), SZ_64K / SZ_4K);
+	svm_slow_end(&slow, 0x700);
+	svm_cpu_check_pages(p, SZ_64K / SZ_4K, 0x700, false);
+	svm_cpu_check_pages(q, NR, 0x300, false);
+	svm_cpu_check_pages(r, NR, 0x200, true);
+	svm_close(&live);
+	bring_back(way, leaver.slot);
+	works();
+	munmap(p, SZ_64K);
+	svm_free(q, SZ_2M);
+	svm_free(r, SZ_2M);
+}
+
 /**
  * SUBTEST: unload
  * Description: the module is unloaded while a process has data in VRAM and no file open
@@ -279,6 +359,10 @@ int igt_main()
 		test_live(REMOVE);
 	igt_subtest("unbind-while-binding")
 		test_while_binding();
+	igt_subtest("unbind-while-missing")
+		test_while_missing(UNBIND);
+	igt_subtest("remove-while-missing")
+		test_while_missing(REMOVE);
 	igt_describe("The module goes");
 	igt_subtest("unload")
 		test_unload();

@@ -113,8 +113,10 @@ struct nouveau_svm_dev {
 	/** @no_devmem: refuse to make blocks of VRAM: suspended or going away */
 	bool no_devmem;
 
-	/** @lock: protects @vms; outside of &nouveau_svm_vm.lock */
+	/** @lock: protects @vms and @leaving; outside of &nouveau_svm_vm.lock */
 	struct mutex lock;
+	/** @leaving: it goes away: nothing is prefetched any more */
+	bool leaving;
 	/** @vms: all address spaces, by &nouveau_svm_vm.head */
 	struct list_head vms;
 

@@ -14,13 +14,14 @@
  * and go. The DRM device holds it. Address spaces point to it without a reference:
  * they are closed before it goes.
  *
- * Going away, in this order: bring data back while copies are still possible;
- * drm_dev_unplug(), after which a CPU fault on what is left gets SIGBUS; close the
- * clients, whoever still has a file open, while faults are still served in place,
- * so that channels can come to rest; take no more faults; give up the copy engine.
- * What is left of pages in VRAM goes when its users do: pages hold the DRM device,
- * which holds TTM. If the device has vanished already, the first step fails, and
- * the rest is the same.
+ * Going away, in this order: have nobody wait for a prefetch any more; bring data
+ * back while copies are still possible; drm_dev_unplug(), which waits for system
+ * calls, and after which a CPU fault on what is left gets SIGBUS; close the clients,
+ * whoever still has a file open, while faults are still served in place, so that
+ * channels can come to rest; take no more faults; give up the copy engine. What is
+ * left of pages in VRAM goes when its users do: pages hold the DRM device, which
+ * holds TTM. If the device has vanished already, no data comes back, and the rest is
+ * the same.
  *
  * Suspend: let channels finish what they have; take no more faults; bring data back.
  * It fails rather than lose data, or a shader: one whose page has to come from a
@@ -132,15 +133,26 @@ off:
 }
 
 /**
- * nouveau_svm_dev_unplug() - Bring data back before the device goes
+ * nouveau_svm_dev_unplug() - End prefetch and bring data back before the device goes
  * @drm: the device, before drm_dev_unplug()
  */
 void
 nouveau_svm_dev_unplug(struct nouveau_drm *drm)
 {
 	struct nouveau_svm_dev *svm = drm->svm_dev;
+	struct nouveau_svm_vm *vm;
 
-	if (svm && svm->ce && nouveau_svm_dmem_evict_all(svm))
+	if (!svm)
+		return;
+
+	/* Some may wait for pages, and drm_dev_unplug() for them. */
+	mutex_lock(&svm->lock);
+	svm->leaving = true;
+	list_for_each_entry(vm, &svm->vms, head)
+		nouveau_svm_vm_end_prefetch(vm);
+	mutex_unlock(&svm->lock);
+
+	if (svm->ce && nouveau_svm_dmem_evict_all(svm))
 		NV_ERROR(drm, "svm: %d blocks of data are lost with the device\n",
 			 atomic_read(&svm->devmems));
 }

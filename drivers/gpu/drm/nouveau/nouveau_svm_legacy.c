@@ -86,7 +86,8 @@ unlock:
  * of pages that are there afterwards.
  *
  * Return: 0, even if some could not move. -EINVAL: not a request. -EACCES: the
- * caller is not the process that is mirrored. -EINTR: interrupted.
+ * caller is not the process that is mirrored. -EINTR: interrupted. -ENODEV: the
+ * device goes.
  */
 int
 nouveau_svm_ioctl_bind(struct drm_device *dev, void *data, struct drm_file *file)
@@ -133,7 +134,7 @@ nouveau_svm_ioctl_bind(struct drm_device *dev, void *data, struct drm_file *file
 	} else {
 		ret = nouveau_svm_vm_prefetch(vm, start, end, vram, &pages);
 		/* Best effort, but for those who want to be told. */
-		if (ret != -EINTR && ret != -ESRCH)
+		if (ret != -EINTR && ret != -ENODEV)
 			ret = 0;
 	}
 

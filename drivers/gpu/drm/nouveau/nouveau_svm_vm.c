@@ -30,10 +30,14 @@
  *    allocates, waits for a fence, or takes a lock under which somebody does.
  * 4. The locks of nvkm/subdev/mmu/vmmpfn.c; &nouveau_svm_vm.gc_lock.
  *
+ * Service, prefetch and collection are work of a thread that the address space has.
+ * They may wait for a page that a process supplies, or never does: a thread can be
+ * killed when nobody is to wait for it any more.
+ *
  * Failure: service of a fault never waits for work of users, and takes only VRAM
- * that is free; a prefetch has others give up some, with no lock held. If memory
- * cannot move it is mapped where it is. If that fails too, the caller cancels the
- * fault.
+ * that is free; who wants a prefetch has others give up some, with no lock held. If
+ * memory cannot move it is mapped where it is. If that fails too, the caller cancels
+ * the fault.
  */
 #include "nouveau_svm_vm.h"
 #include "nouveau_svm_dmem.h"
@@ -82,6 +86,8 @@ module_param_named(svm_notifier_mib, nouveau_svm_notifier_mib, uint, 0444);
 #define NOUVEAU_SVM_ROOM_TRIES	4
 /* How long service may not get on when somebody waits for it, in tenths of a second. */
 #define NOUVEAU_SVM_SETTLE	50
+/* How long who is interrupted waits for the range that is being moved. */
+#define NOUVEAU_SVM_STOP	(HZ / 10)
 /* How often who only looks tries for the lock, a millisecond or two apart. */
 #define NOUVEAU_SVM_LOOK	1000
 
@@ -1229,6 +1235,185 @@ nouveau_svm_vm_readable(struct nouveau_svm_vm *vm, unsigned long start, unsigned
 }
 
 /**
+ * struct nouveau_svm_prefetch - Memory that a process wants moved and mapped
+ *
+ * On the stack of who waits for it. The thread has it while it is listed, or its turn.
+ */
+struct nouveau_svm_prefetch {
+	/** @link: in &nouveau_svm_vm.prefetch, empty when it is its turn. Under queue.lock. */
+	struct list_head link;
+	/** @done: the thread is done with it */
+	struct completion done;
+	/** @stop: nobody waits for the rest. Under queue.lock. */
+	bool stop;
+	/** @ret: why the thread is: 0 if nothing is left of it */
+	int ret;
+
+	/** @start: first address that is still to be looked at */
+	u64 start;
+	/** @end: address after the last */
+	u64 end;
+	/** @vram: to VRAM, else to system memory */
+	bool vram;
+	/** @stay: there is no VRAM for what is at @start */
+	bool stay;
+	/** @tries: how often that was tried */
+	unsigned int tries;
+	/** @size: bytes that it takes, if @ret is -ENOSPC */
+	unsigned long size;
+	/** @svm: the device that shall have them */
+	struct nouveau_svm_dev *svm;
+	/** @pages: pages that are where they should be */
+	u64 pages;
+	/** @first: error of the first range that could not be had */
+	int first;
+};
+
+/*
+ * Move and map one range.
+ *
+ * Return: 0 if there may be more to do. -ENOSPC if others have to give up VRAM first.
+ * -EINTR if killed, -ENODEV if the address space is closed.
+ */
+static int
+nouveau_svm_vm_prefetch_range(struct nouveau_svm_vm *vm, struct nouveau_svm_prefetch *prefetch)
+{
+	enum nouveau_svm_where where = NOUVEAU_SVM_RAM;
+	struct nouveau_svm_range *range;
+	unsigned long gs, ge, nr;
+	bool spurious;
+	int ret;
+
+	lockdep_assert_held(&vm->lock);
+	if (nouveau_svm_vm_going(vm))
+		return -ENODEV;
+	if (prefetch->vram)
+		where = vm->dpagemap && !prefetch->stay ? NOUVEAU_SVM_VRAM_EVICT :
+			NOUVEAU_SVM_ASIS;
+
+	prefetch->start = nouveau_svm_vm_readable(vm, prefetch->start, prefetch->end);
+	if (nouveau_svm_vm_region(vm, prefetch->start, &gs, &ge)) {
+		if (prefetch->start < vm->hole.end)
+			prefetch->start = vm->hole.end;
+		else
+			prefetch->start = prefetch->end;
+		return 0;
+	}
+
+	/* New ranges keep to what was asked for. */
+	ret = nouveau_svm_vm_make_present(vm, prefetch->start, NOUVEAU_SVM_ACCESS_PREFETCH,
+					  max_t(u64, gs, prefetch->start),
+					  min_t(u64, ge, prefetch->end), where,
+					  &spurious, &range);
+	if (ret == -ENOSPC && where == NOUVEAU_SVM_VRAM_EVICT) {
+		prefetch->size = drm_gpusvm_range_size(&range->base);
+		prefetch->svm = vm->svm;
+		return ret;
+	}
+	if (ret == -EINTR)
+		return ret;
+	/* Try once more: to leave a page out would cut up its block. */
+	if (ret == -ENOMEM && !prefetch->tries++)
+		return 0;
+	prefetch->tries = 0;
+	prefetch->stay = false;
+	if (!ret) {
+		nr = nouveau_svm_range_vram(vm, range);
+		prefetch->pages += prefetch->vram ? nr : nouveau_svm_range_pages(range) - nr;
+		prefetch->start = drm_gpusvm_range_end(&range->base);
+	} else {
+		prefetch->start += PAGE_SIZE;
+		prefetch->first = prefetch->first ?: ret;
+	}
+	return 0;
+}
+
+/* A range of who waits longest. What the GPU waits for goes before the next. */
+static void
+nouveau_svm_vm_prefetch_work(struct kthread_work *work)
+{
+	struct nouveau_svm_vm *vm = container_of(work, struct nouveau_svm_vm, prefetch.work);
+	struct nouveau_svm_prefetch *prefetch;
+	int ret;
+
+	spin_lock(&vm->queue.lock);
+	prefetch = list_first_entry_or_null(&vm->prefetch.list, struct nouveau_svm_prefetch,
+					    link);
+	if (prefetch)
+		list_del_init(&prefetch->link);
+	vm->prefetch.now = prefetch;
+	spin_unlock(&vm->queue.lock);
+	if (!prefetch)
+		return;
+
+	mutex_lock(&vm->lock);
+	ret = nouveau_svm_vm_prefetch_range(vm, prefetch);
+	mutex_unlock(&vm->lock);
+
+	spin_lock(&vm->queue.lock);
+	vm->prefetch.now = NULL;
+	/* It was for this one. With one, a thread does not sleep. */
+	flush_signals(current);
+	if (prefetch->start >= prefetch->end)
+		ret = 0;
+	else if (vm->prefetch.over)
+		ret = -ENODEV;
+	else if (!ret && prefetch->stop)
+		ret = -EINTR;
+	else if (!ret)
+		list_add_tail(&prefetch->link, &vm->prefetch.list);
+
+	/* Then it is gone, as the stack that it is on may be. */
+	if (list_empty(&prefetch->link)) {
+		prefetch->ret = ret;
+		complete(&prefetch->done);
+	}
+	if (!list_empty(&vm->prefetch.list))
+		kthread_queue_work(vm->worker, work);
+	spin_unlock(&vm->queue.lock);
+}
+
+/* Have the thread do it, and wait until it has. Return: as @prefetch says, or -EINTR. */
+static int
+nouveau_svm_vm_prefetch_wait(struct nouveau_svm_vm *vm, struct nouveau_svm_prefetch *prefetch)
+{
+	if (signal_pending(current))
+		return -EINTR;
+
+	spin_lock(&vm->queue.lock);
+	if (vm->prefetch.over) {
+		spin_unlock(&vm->queue.lock);
+		return -ENODEV;
+	}
+	list_add_tail(&prefetch->link, &vm->prefetch.list);
+	kthread_queue_work(vm->worker, &vm->prefetch.work);
+	spin_unlock(&vm->queue.lock);
+	if (!wait_for_completion_interruptible(&prefetch->done))
+		return prefetch->ret;
+
+	spin_lock(&vm->queue.lock);
+	prefetch->stop = true;
+	if (!list_empty(&prefetch->link)) {
+		list_del_init(&prefetch->link);
+		prefetch->ret = -EINTR;
+		complete(&prefetch->done);
+	}
+	spin_unlock(&vm->queue.lock);
+
+	/* A range that was begun is finished, so that something gets done at each attempt. */
+	if (wait_for_completion_timeout(&prefetch->done, NOUVEAU_SVM_STOP))
+		return prefetch->ret;
+
+	/* But not if its page does not come. */
+	spin_lock(&vm->queue.lock);
+	if (vm->prefetch.now == prefetch)
+		send_sig(SIGKILL, vm->worker->task, 1);
+	spin_unlock(&vm->queue.lock);
+	wait_for_completion(&prefetch->done);
+	return prefetch->ret;
+}
+
+/**
  * nouveau_svm_vm_prefetch() - Move memory and map it, before it is touched
  * @vm: the address space
  * @start: first address
@@ -1238,94 +1423,72 @@ nouveau_svm_vm_readable(struct nouveau_svm_vm *vm, unsigned long start, unsigned
  *
  * Best effort: what cannot move is left out of the count, which is all if the device
  * has no VRAM to offer. Memory that the process has not mapped, or may not read, is
- * skipped. Others are made to give up VRAM while no lock is held: what they do with
- * it may wait for a fault to be served.
+ * skipped. Others are made to give up VRAM by the caller, who holds no lock: what they
+ * do with it may wait for a fault to be served. All else the address space's thread
+ * does, which can be killed when a page does not come.
  *
- * Return: 0, -EINTR if interrupted, -ESRCH if the address space is closed, or an
- * error of the first range if nothing could be done.
+ * Return: 0, -EINTR if interrupted, -ENODEV if the device goes, or an error of the
+ * first range if nothing could be done.
  */
 int
 nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end, bool vram,
 			u64 *pages)
 {
-	unsigned int tries = 0;
-	int ret = 0, first = 0;
-	bool stay = false;
+	struct nouveau_svm_prefetch prefetch = {
+		.link = LIST_HEAD_INIT(prefetch.link),
+		.done = COMPLETION_INITIALIZER_ONSTACK(prefetch.done),
+		.start = start,
+		.end = end,
+		.vram = vram,
+	};
+	int ret;
 
-	*pages = 0;
-	while (start < end) {
-		enum nouveau_svm_where where = NOUVEAU_SVM_RAM;
-		struct nouveau_svm_range *range;
-		unsigned long gs, ge, nr;
-		bool spurious;
-
-		/* Who has it may wait for this process. */
-		if (signal_pending(current) || mutex_lock_killable(&vm->lock))
-			return -EINTR;
-		if (!vm->svm) {
-			mutex_unlock(&vm->lock);
-			return -ESRCH;
+	while ((ret = nouveau_svm_vm_prefetch_wait(vm, &prefetch)) == -ENOSPC) {
+		/* The client is not closed during its own system call. */
+		if (prefetch.tries++ < NOUVEAU_SVM_ROOM_TRIES)
+			ret = nouveau_svm_dmem_make_room(prefetch.svm, prefetch.size);
+		if (ret == -ERESTARTSYS || ret == -EINTR) {
+			ret = -EINTR;
+			break;
 		}
-		if (vram)
-			where = vm->dpagemap && !stay ? NOUVEAU_SVM_VRAM_EVICT :
-				NOUVEAU_SVM_ASIS;
-
-		start = nouveau_svm_vm_readable(vm, start, end);
-		if (nouveau_svm_vm_region(vm, start, &gs, &ge)) {
-			mutex_unlock(&vm->lock);
-			if (start >= vm->hole.end)
-				break;
-			start = vm->hole.end;
-			continue;
-		}
-
-		/* New ranges keep to what was asked for. */
-		ret = nouveau_svm_vm_make_present(vm, start, NOUVEAU_SVM_ACCESS_PREFETCH,
-						  max_t(u64, gs, start),
-						  min_t(u64, ge, end), where,
-						  &spurious, &range);
-		if (ret == -ENOSPC && where == NOUVEAU_SVM_VRAM_EVICT) {
-			struct nouveau_svm_dev *svm = vm->svm;
-			unsigned long size = drm_gpusvm_range_size(&range->base);
-
-			/* The client is not closed during its own system call. */
-			mutex_unlock(&vm->lock);
-			if (tries++ < NOUVEAU_SVM_ROOM_TRIES)
-				ret = nouveau_svm_dmem_make_room(svm, size);
-			if (ret == -ERESTARTSYS || ret == -EINTR)
-				return -EINTR;
-			/* There is none to be had: this one stays where it is. */
-			stay = ret;
-			continue;
-		}
-		/* Try once more: to leave a page out would cut up its block. */
-		if (ret == -ENOMEM && !tries++) {
-			mutex_unlock(&vm->lock);
-			continue;
-		}
-		tries = 0;
-		stay = false;
-		if (!ret) {
-			nr = nouveau_svm_range_vram(vm, range);
-			*pages += vram ? nr : nouveau_svm_range_pages(range) - nr;
-			start = drm_gpusvm_range_end(&range->base);
-		} else {
-			start += PAGE_SIZE;
-			first = first ?: ret;
-		}
-		mutex_unlock(&vm->lock);
-		cond_resched();
+		/* There is none to be had: this one stays where it is. */
+		prefetch.stay = ret;
 	}
 
-	return *pages ? 0 : first;
+	*pages = prefetch.pages;
+	return ret || prefetch.pages ? ret : prefetch.first;
+}
+
+/**
+ * nouveau_svm_vm_end_prefetch() - Let nobody wait for prefetch any more
+ * @vm: the address space
+ *
+ * The device goes: a system call may wait for a page that a process keeps back, and
+ * drm_dev_unplug() for the system call.
+ */
+void
+nouveau_svm_vm_end_prefetch(struct nouveau_svm_vm *vm)
+{
+	struct nouveau_svm_prefetch *prefetch, *next;
+
+	spin_lock(&vm->queue.lock);
+	vm->prefetch.over = true;
+	list_for_each_entry_safe(prefetch, next, &vm->prefetch.list, link) {
+		list_del_init(&prefetch->link);
+		prefetch->ret = -ENODEV;
+		complete(&prefetch->done);
+	}
+	if (vm->prefetch.now)
+		send_sig(SIGKILL, vm->worker->task, 1);
+	spin_unlock(&vm->queue.lock);
 }
 
 /**
  * nouveau_svm_vm_look() - Take the lock of an address space only to look at it
  * @vm: the address space
  *
- * Service of a fault may hold it for as long as a process keeps a page back. Who only
- * looks does not wait for that.
+ * Service of a fault, or a prefetch, may hold it for as long as a process keeps a page
+ * back. Who only looks does not wait for that.
  *
  * Return: true with &nouveau_svm_vm.lock held, false if it cannot be had.
  */
@@ -1348,7 +1511,7 @@ nouveau_svm_vm_look(struct nouveau_svm_vm *vm)
  * @vm: the address space
  *
  * Return: bytes of it that are mapped and in VRAM; the last answer if service of a
- * fault takes long.
+ * fault, or a prefetch, takes long.
  */
 u64
 nouveau_svm_vm_resident(struct nouveau_svm_vm *vm)
@@ -1389,6 +1552,7 @@ nouveau_svm_vm_start(struct nouveau_svm_vm *vm, kthread_work_func_t service)
 
 	kthread_init_work(&vm->work, service);
 	kthread_init_work(&vm->gc_work, nouveau_svm_vm_gc_work);
+	kthread_init_work(&vm->prefetch.work, nouveau_svm_vm_prefetch_work);
 	vm->worker = kthread_run_worker(0, "nouveau_svm/%d", task_pid_nr(current));
 	if (IS_ERR(vm->worker))
 		return PTR_ERR(vm->worker);
@@ -1443,6 +1607,7 @@ nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
 	INIT_LIST_HEAD(&vm->gc_list);
 	spin_lock_init(&vm->queue.lock);
 	INIT_LIST_HEAD(&vm->drained);
+	INIT_LIST_HEAD(&vm->prefetch.list);
 	ret = nouveau_svm_vm_start(vm, svm->fault.service);
 	if (ret)
 		goto err;
@@ -1464,6 +1629,8 @@ nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
 
 	mutex_lock(&svm->lock);
 	list_add_tail(&vm->head, &svm->vms);
+	if (svm->leaving)
+		nouveau_svm_vm_end_prefetch(vm);
 	mutex_unlock(&svm->lock);
 	queue_delayed_work(svm->wq, &svm->fault.work, 0);
 	pm_runtime_get_noresume(svm->drm->dev->dev);
@@ -1616,8 +1783,10 @@ nouveau_svm_vm_rest(struct nouveau_svm_vm *vm)
 			i = 0;
 	}
 
-	send_sig(SIGKILL, vm->worker->task, 1);
-	wait_for_completion(&rest.done);
+	/* Again and again: the end of a prefetch takes it away. */
+	do {
+		send_sig(SIGKILL, vm->worker->task, 1);
+	} while (!wait_for_completion_timeout(&rest.done, HZ / 10));
 	/* It may have come to rest before the signal came. */
 	kthread_queue_work(vm->worker, &rest.work);
 	wait_for_completion(&rest.done);
@@ -1649,8 +1818,10 @@ nouveau_svm_vm_close(struct nouveau_svm_vm *vm)
 	/* Pairs with READ_ONCE() in nouveau_svm_invalidate(). */
 	WRITE_ONCE(vm->queue.closed, true);
 	spin_unlock(&vm->queue.lock);
+	nouveau_svm_vm_end_prefetch(vm);
 	nouveau_svm_vm_kill(vm);
 	kthread_cancel_work_sync(&vm->work);
+	kthread_cancel_work_sync(&vm->prefetch.work);
 
 	/*
 	 * A notification that saw it open has queued by the time it is over. Later ones

@@ -9,6 +9,7 @@
 
 #include "nouveau_svm_core.h"
 
+struct nouveau_svm_prefetch;
 struct nouveau_vmm;
 
 #define NOUVEAU_SVM_QUEUE_MAX	256
@@ -148,9 +149,20 @@ struct nouveau_svm_vm {
 	struct list_head drained;
 	/** @batch: faults in service, belongs to @work */
 	struct nouveau_svm_fault batch[NOUVEAU_SVM_QUEUE_MAX];
+	/** @prefetch: what processes want moved, under queue.lock */
+	struct {
+		/** @prefetch.list: who waits for a turn */
+		struct list_head list;
+		/** @prefetch.now: whose turn it is: the thread may be killed for that */
+		struct nouveau_svm_prefetch *now;
+		/** @prefetch.over: take no more */
+		bool over;
+		/** @prefetch.work: moves a range, and comes again if there is more */
+		struct kthread_work work;
+	} prefetch;
 	/**
-	 * @worker: a thread of its own for @work and @gc_work. They fault pages in,
-	 * which may take for ever if a process supplies them: a thread can be killed.
+	 * @worker: a thread of its own for @work, @prefetch and @gc_work. They fault pages
+	 * in, which may take for ever if a process supplies them: a thread can be killed.
 	 */
 	struct kthread_worker *worker;
 	/** @work: serves faults */
@@ -191,6 +203,7 @@ int nouveau_svm_vm_fault(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 			 bool *spurious);
 int nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end,
 			    bool vram, u64 *pages);
+void nouveau_svm_vm_end_prefetch(struct nouveau_svm_vm *vm);
 bool nouveau_svm_vm_look(struct nouveau_svm_vm *vm);
 u64 nouveau_svm_vm_resident(struct nouveau_svm_vm *vm);
 #endif
