@@ -27,6 +27,15 @@ IGT_TEST_DESCRIPTION("The machine sleeps with memory of a process in VRAM.");
 
 #define WAKE_AFTER "+25"
 
+/* Documentation/admin-guide/mm/damon/usage.rst */
+#define KDAMONDS "/sys/kernel/mm/damon/admin/kdamonds/"
+#define KDAMOND KDAMONDS "0/"
+#define CONTEXT KDAMOND "contexts/0/"
+#define SCHEME CONTEXT "schemes/0/"
+#define DAMON_STAT "/sys/module/damon_stat/parameters/enabled"
+#define TRACEFS "/sys/kernel/tracing/"
+#define PM_TEST_DELAY "/sys/module/suspend/parameters/pm_test_delay"
+
 static int write_to(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
@@ -354,6 +363,193 @@ static void test_working(void)
 	svm_free(q, SZ_2M);
 }
 
+static void write_number(const char *path, uint64_t value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	svm_must_write(path, text);
+}
+
+/*
+ * DAMON's thread is not frozen when the machine goes to sleep. It takes all pages of [addr, addr + len) away @after
+ * seconds from now, and once more after as many again: it counts samples, which it takes one a second.
+ */
+static void take_pages(const void *addr, size_t len, unsigned int after)
+{
+	const uint64_t second = 1000000;
+
+	igt_require_f(svm_write_text(KDAMONDS "nr_kdamonds", "1"), "the kernel has no DAMON\n");
+	/* Suffers no other beside it. */
+	svm_write_text(DAMON_STAT, "N");
+	svm_must_write(KDAMOND "contexts/nr_contexts", "1");
+	svm_must_write(CONTEXT "operations", "fvaddr");
+	write_number(CONTEXT "monitoring_attrs/intervals/sample_us", second);
+	write_number(CONTEXT "monitoring_attrs/intervals/aggr_us", 1000 * second);
+	write_number(CONTEXT "monitoring_attrs/intervals/update_us", 1000 * second);
+	svm_must_write(CONTEXT "targets/nr_targets", "1");
+	write_number(CONTEXT "targets/0/pid_target", (uint64_t)getpid());
+	svm_must_write(CONTEXT "targets/0/regions/nr_regions", "1");
+	write_number(CONTEXT "targets/0/regions/0/start", (uintptr_t)addr);
+	write_number(CONTEXT "targets/0/regions/0/end", (uintptr_t)addr + len);
+	svm_must_write(CONTEXT "schemes/nr_schemes", "1");
+	svm_must_write(SCHEME "action", "pageout");
+	write_number(SCHEME "access_pattern/sz/max", len);
+	write_number(SCHEME "access_pattern/nr_accesses/max", 1000000);
+	write_number(SCHEME "access_pattern/age/max", 1000000);
+	write_number(SCHEME "apply_interval_us", after * second);
+	svm_must_write(KDAMOND "state", "on");
+}
+
+static void take_no_more(void)
+{
+	svm_must_write(KDAMOND "state", "off");
+	svm_must_write(KDAMONDS "nr_kdamonds", "0");
+	svm_write_text(DAMON_STAT, "Y");
+}
+
+static void trace_sleep(bool on)
+{
+	if (on)
+		svm_must_write(TRACEFS "trace", "\n");
+	svm_must_write(TRACEFS "events/power/suspend_resume/enable", on ? "1" : "0");
+	svm_must_write(TRACEFS "events/vmscan/mm_vmscan_write_folio/enable", on ? "1" : "0");
+	if (on)
+		svm_must_write(TRACEFS "tracing_on", "1");
+}
+
+/* All of @n pages were swapped out while all devices were suspended. */
+static void expect_taken_asleep(unsigned int n)
+{
+	enum { BEFORE, ASLEEP, AFTER } when = BEFORE;
+	unsigned int taken[3] = { 0 };
+	char line[1024];
+	FILE *f = fopen(TRACEFS "trace", "re");
+
+	igt_assert(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (strstr(line, " suspend_resume: dpm_suspend[") && strstr(line, " end"))
+			when = ASLEEP;
+		else if (strstr(line, " suspend_resume: dpm_resume[") && strstr(line, " begin"))
+			when = AFTER;
+		else if (strstr(line, " mm_vmscan_write_folio: "))
+			taken[when]++;
+	}
+	fclose(f);
+	igt_require_f(!taken[BEFORE] && !taken[AFTER], "%u pages were taken before, %u after\n", taken[BEFORE],
+		      taken[AFTER]);
+	igt_assert_eq(when, AFTER);
+	igt_assert_eq(taken[ASLEEP], n);
+}
+
+/**
+ * SUBTEST: notified-asleep
+ * Description: a thread of the kernel takes pages that the GPU has mapped from a process while devices are suspended
+ */
+static void test_notified_asleep(void)
+{
+	const size_t half = 64 * SZ_4K;
+	uint64_t found_before, found;
+	unsigned int after;
+	bool counted;
+	struct svm svm;
+	double t;
+	char *p;
+
+	igt_require_f(access(TRACEFS "events/vmscan", F_OK) == 0, "the kernel does not trace\n");
+	svm_open(&svm);
+	svm_swap_on(64 * SZ_1M);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, 128, 0x1000);
+	svm_migrate_on_fault(false);
+	svm_gpu_write_pages(&svm, p, 64, 0x2000);
+	svm_gpu_write_pages(&svm, p + half, 64, 0x2100);
+	igt_assert_eq_u64(svm_count_pages(p, 2 * half, PAGE_IN_RAM), 128);
+
+	/* How long does it take to suspend devices and to resume them? The first should take less than twice that. */
+	write_number(PM_TEST_DELAY, 0);
+	t = seconds();
+	go_to_sleep("deep", "devices");
+	t = seconds() - t;
+	after = 2 * (unsigned int)t + 5;
+	igt_info("%.1f s, so pages are taken after %u\n", t, after);
+	/* Once more, for all has to be mapped. */
+	svm_gpu_write_pages(&svm, p, 64, 0x2000);
+	svm_gpu_write_pages(&svm, p + half, 64, 0x2100);
+	igt_assert_eq_u64(svm_count_pages(p, 2 * half, PAGE_IN_RAM), 128);
+
+	write_number(PM_TEST_DELAY, after);
+	trace_sleep(true);
+	counted = svm_driver_counter("invalidates", &found_before);
+	take_pages(p, 2 * half, after);
+	go_to_sleep("deep", "devices");
+	if (counted)
+		igt_assert(svm_driver_counter("invalidates", &found));
+	take_no_more();
+	trace_sleep(false);
+	write_number(PM_TEST_DELAY, 1);
+	expect_taken_asleep(128);
+	igt_assert_eq_u64(svm_count_pages(p, 2 * half, PAGE_SWAPPED), 128);
+
+	/* Whose pages does the GPU have now? What it reads first, before it destroys what is not ours. */
+	svm_cpu_write_pages(p, 64, 0x3000);
+	svm_gpu_check_pages(&svm, p, 64, 0x3000);
+	svm_gpu_write_pages(&svm, p + half, 64, 0x3100);
+	svm_cpu_check_pages(p + half, 64, 0x3100, false);
+	svm_gpu_write_pages(&svm, p, 64, 0x4000);
+	svm_cpu_check_pages(p, 64, 0x4000, false);
+	/* Who notified found nothing to clear, and left the sleeping device alone. */
+	if (counted)
+		igt_assert_eq_u64(found - found_before, 0);
+	svm_migrate_on_fault(true);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+	svm_swap_off();
+}
+
+/**
+ * SUBTEST: exclusive
+ * Description: devices are suspended while the GPU has pages of RAM for itself: its atomics go on, and it sees what the
+ *   CPU writes
+ */
+static void test_exclusive(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	volatile uint32_t *second = (volatile uint32_t *)(p + SZ_4K);
+	/* Keeps those around it from moving. */
+	int pin = svm_pin(p + 5 * SZ_4K, SZ_4K);
+	uint64_t before, after;
+	struct svm svm;
+	bool counted;
+	uint32_t i;
+
+	svm_open(&svm);
+	svm_cpu_write_pages(p, 16, 0x100);
+	counted = svm_driver_counter("exclusive_pages", &before);
+	for (i = 0; i < 4; i++)
+		svm_gpu_add(&svm, p + i * SZ_4K, 3, 32);
+	if (counted) {
+		igt_assert(svm_driver_counter("exclusive_pages", &after));
+		igt_assert_eq_u64(after - before, 4);
+	}
+
+	go_to_sleep("deep", "devices");
+
+	svm_gpu_add(&svm, p, 1, 32);
+	igt_assert_eq_u32(svm_gpu_read(&svm, p + SZ_4K), 0x101 + 3 * 32);
+	*second = 0x900;
+	igt_assert_eq_u32(svm_gpu_read(&svm, p + SZ_4K), 0x900);
+	svm_gpu_add(&svm, p + SZ_4K, 1, 32);
+	igt_assert_eq_u32(*second, 0x900 + 32);
+	igt_assert_eq_u32(*(volatile uint32_t *)p, 0x100 + 4 * 32);
+	svm_gpu_add(&svm, p + 2 * SZ_4K, 1, 32);
+	svm_gpu_check_pages(&svm, p + 2 * SZ_4K, 1, 0x102 + 4 * 32);
+	svm_cpu_check_pages(p + 3 * SZ_4K, 1, 0x103 + 3 * 32, false);
+	close(pin);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
 int igt_main()
 {
 	igt_describe("Suspend is refused");
@@ -371,6 +567,12 @@ int igt_main()
 	igt_describe("Devices suspended and resumed");
 	igt_subtest("devices-4k")
 		test_sleep("deep", "devices", PAGES_4K);
+	igt_describe("Devices suspended with pages that the GPU has for itself");
+	igt_subtest("exclusive")
+		test_exclusive();
+	igt_describe("Pages taken away meanwhile");
+	igt_subtest("notified-asleep")
+		test_notified_asleep();
 	igt_describe("Suspend to idle, small pages");
 	igt_subtest("s2idle-4k")
 		test_sleep("s2idle", NULL, PAGES_4K);

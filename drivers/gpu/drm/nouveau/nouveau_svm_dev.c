@@ -23,9 +23,12 @@
  * holds TTM. If the device has vanished already, no data comes back, and the rest is
  * the same.
  *
- * Suspend: let channels finish what they have; take no more faults; bring data back.
- * It fails rather than lose data, or a shader: one whose page has to come from a
- * process that does not supply it, being frozen, cannot be stopped.
+ * Suspend: let channels finish what they have; take no more faults; bring data back;
+ * clear all leaves. It fails rather than lose data, or a shader: one whose page has to
+ * come from a process that does not supply it, being frozen, cannot be stopped. Threads
+ * of the kernel are not all frozen, and may take pages from processes while the machine
+ * sleeps: page tables are saved after the last leaf has gone, and nothing writes one
+ * until faults are taken again. Hibernation goes the same way.
  *
  * If SVM is not available, one line in the kernel log says why.
  */
@@ -200,16 +203,40 @@ nouveau_svm_dev_idle(struct nouveau_drm *drm)
 	mutex_unlock(&drm->clients_lock);
 }
 
+/*
+ * Clear all leaves. No new ones are written: threads are at rest, and who would have them
+ * prefetch is frozen. At run time there are no address spaces here: each holds a count of
+ * runtime power.
+ */
+static int
+nouveau_svm_dev_clear(struct nouveau_svm_dev *svm)
+{
+	struct nouveau_svm_vm *vm;
+	int ret = 0;
+
+	mutex_lock(&svm->lock);
+	list_for_each_entry(vm, &svm->vms, head) {
+		ret = nouveau_svm_vm_clear(vm);
+		if (ret) {
+			dev_info(svm->drm->dev->dev, "svm: the address space of %s is in use\n",
+				 vm->worker->task->comm);
+			break;
+		}
+	}
+	mutex_unlock(&svm->lock);
+	return ret;
+}
+
 /**
- * nouveau_svm_dev_suspend() - Get everything out of VRAM
+ * nouveau_svm_dev_suspend() - Get everything out of VRAM, and nothing mapped
  * @drm: the device
  * @runtime: only the device is suspended, processes are at work
  *
  * Faults that come until the channels stop stay in the hardware, and are there
  * again after resume.
  *
- * Return: 0, or -EBUSY if data would be lost, or a shader that waits for a page: do
- * not suspend.
+ * Return: 0, or -EBUSY if data would be lost, or a shader that waits for a page, or if
+ * an address space is in use: do not suspend.
  */
 int
 nouveau_svm_dev_suspend(struct nouveau_drm *drm, bool runtime)
@@ -230,6 +257,8 @@ nouveau_svm_dev_suspend(struct nouveau_drm *drm, bool runtime)
 			NV_ERROR(drm, "svm: %d blocks do not leave VRAM\n",
 				 atomic_read(&svm->devmems));
 	}
+	if (!ret)
+		ret = nouveau_svm_dev_clear(svm);
 	if (ret)
 		nouveau_svm_dev_resume(drm);
 	return ret;

@@ -19,7 +19,9 @@
  * the owner of the address space and each range hold the &struct nouveau_svm_vm;
  * that holds the mm_struct, not its users, the pagemap, and until it is closed one
  * count of runtime power: a leaf that is cleared while page tables are without power
- * is there again when they are restored. A page holds nothing of this file.
+ * is there again when they are restored. The machine sleeps all the same: before that
+ * all leaves are cleared, see nouveau_svm_vm_clear(). A page holds nothing of this
+ * file.
  *
  * Lock order, outermost first:
  *
@@ -1497,9 +1499,11 @@ nouveau_svm_vm_look(struct nouveau_svm_vm *vm)
 {
 	unsigned int i;
 
-	for (i = 0; i < NOUVEAU_SVM_LOOK && !signal_pending(current); i++) {
+	for (i = 0; i < NOUVEAU_SVM_LOOK; i++) {
 		if (mutex_trylock(&vm->lock))
 			return true;
+		if (signal_pending(current))
+			break;
 		usleep_range(1000, 2000);
 	}
 
@@ -1647,11 +1651,10 @@ err:
 	return ret;
 }
 
-/* Clear all leaves, then give up what they needed. */
+/* Clear all leaves. What they need stays. */
 static void
-nouveau_svm_vm_unmap_all(struct nouveau_svm_vm *vm)
+nouveau_svm_vm_clear_all(struct nouveau_svm_vm *vm)
 {
-	struct drm_gpusvm_ctx ctx = { .in_notifier = false };
 	struct drm_gpusvm_notifier *notifier;
 	struct drm_gpusvm_range *base;
 	bool flush = false;
@@ -1666,6 +1669,39 @@ nouveau_svm_vm_unmap_all(struct nouveau_svm_vm *vm)
 	if (flush)
 		nouveau_svm_vm_flush(vm);
 	drm_gpusvm_notifier_unlock(&vm->gpusvm);
+}
+
+/**
+ * nouveau_svm_vm_clear() - Clear all leaves before page tables are saved
+ * @vm: the address space, whose thread is at rest
+ *
+ * From then on until something is bound again notifications find nothing to clear: they
+ * leave page tables alone, which may be without power, and what is restored later has no
+ * leaf of a page that the process has lost meanwhile. DMA mappings and references to
+ * page tables stay: what is still valid is bound again by the next fault.
+ *
+ * Return: 0. -EBUSY if the lock cannot be had: somebody is at work.
+ */
+int
+nouveau_svm_vm_clear(struct nouveau_svm_vm *vm)
+{
+	if (!nouveau_svm_vm_look(vm))
+		return -EBUSY;
+
+	nouveau_svm_vm_clear_all(vm);
+	mutex_unlock(&vm->lock);
+	return 0;
+}
+
+/* Clear all leaves, then give up what they needed. */
+static void
+nouveau_svm_vm_unmap_all(struct nouveau_svm_vm *vm)
+{
+	struct drm_gpusvm_ctx ctx = { .in_notifier = false };
+	struct drm_gpusvm_notifier *notifier;
+	struct drm_gpusvm_range *base;
+
+	nouveau_svm_vm_clear_all(vm);
 
 	drm_gpusvm_for_each_notifier(notifier, &vm->gpusvm, 0, LONG_MAX) {
 		base = NULL;

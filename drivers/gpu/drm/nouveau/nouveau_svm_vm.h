@@ -196,6 +196,7 @@ bool nouveau_svm_vm_going(struct nouveau_svm_vm *vm);
 bool nouveau_svm_vm_gets_on(struct nouveau_svm_vm *vm);
 void nouveau_svm_vm_settle(struct nouveau_svm_vm *vm);
 bool nouveau_svm_vm_rest(struct nouveau_svm_vm *vm);
+int nouveau_svm_vm_clear(struct nouveau_svm_vm *vm);
 void nouveau_svm_vm_close(struct nouveau_svm_vm *vm);
 void nouveau_svm_vm_put(struct nouveau_svm_vm *vm);
 
