@@ -22,10 +22,11 @@
  * ========  ==============================  =====================================
  *
  * Times are the least of several rounds. "cpu_ns" is CPU time of this thread, so of the system call or of the CPU
- * faults, and for prefetch of the driver's thread that does the work, too. nouveau's copies run elsewhere, test_hmm's
- * are in there: "copy_ns" is what memcpy() takes for as many pages of that kind. Accesses to registers are traps into
- * the emulator, and counted: "mmio", at "mmio_read_ns" and "mmio_write_ns" each. For that the kernel has to let user
- * space map registers (iomem=relaxed).
+ * faults, for prefetch of the driver's thread that does the work too, and for faults of the GPU of that alone. nouveau's
+ * copies run elsewhere, test_hmm's are in there: "copy_ns" is what memcpy() takes for as many pages of that kind.
+ * Accesses to registers are traps into the emulator, and counted: "mmio", at "mmio_read_ns" and "mmio_write_ns" each.
+ * For that the kernel has to let user space map registers (iomem=relaxed).
+ * NVSVM_OPS names the operations to measure, if not all.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -101,16 +102,23 @@ static void find_worker(void)
 	closedir(dir);
 }
 
-static uint64_t cpu_time(enum op op)
+static uint64_t cpu_time(bool hmm, enum op op)
 {
-	return now(CLOCK_THREAD_CPUTIME_ID) + (op == PREFETCH && has_worker ? now(worker_clock) : 0);
+	uint64_t t = 0;
+
+	/* Who waits for the GPU looks whether it has ended, again and again. */
+	if (hmm || !has_worker || (op != FAULT && op != MIGRATE))
+		t += now(CLOCK_THREAD_CPUTIME_ID);
+	if (!hmm && has_worker && (op == PREFETCH || op == FAULT || op == MIGRATE))
+		t += now(worker_clock);
+	return t;
 }
 
 static void start(struct sample *s, bool hmm, enum op op)
 {
 	if (!hmm)
 		svm_ledger_start();
-	s->cpu = cpu_time(op);
+	s->cpu = cpu_time(hmm, op);
 	s->wall = now(CLOCK_MONOTONIC);
 }
 
@@ -119,7 +127,7 @@ static void stop(struct sample *s, bool hmm, enum op op)
 	unsigned int i;
 
 	s->wall = now(CLOCK_MONOTONIC) - s->wall;
-	s->cpu = cpu_time(op) - s->cpu;
+	s->cpu = cpu_time(hmm, op) - s->cpu;
 	if (hmm)
 		return;
 	svm_ledger_stop();
@@ -282,6 +290,9 @@ static void measure(const char *device, enum op op, size_t len, enum page_kind k
 		svm_cpu_write_pages(p, (uint32_t)(len / SZ_4K), 0x100);
 		if (!hmm)
 			svm_migrate_on_fault(op == MIGRATE);
+		/* What goes back and forth too often stays (NOUVEAU_SVM_BOUNCE_TIME), and malloc() gives the same again. */
+		if (op == MIGRATE)
+			usleep(100000);
 		if (op == BACK || op == EVICT) {
 			while (!do_op(hmm, PREFETCH, p, len, copy, NULL))
 				igt_assert_lte(++again, 10);
@@ -293,7 +304,7 @@ static void measure(const char *device, enum op op, size_t len, enum page_kind k
 		if (op == EVICT)
 			igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), 0);
 		/* What has not moved has no time. */
-		if (op == PREFETCH && done)
+		if ((op == PREFETCH && done) || op == MIGRATE)
 			igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), len / SZ_4K);
 		if (op == EVICT && !hmm)
 			svm_vram_release(&fill);
@@ -462,6 +473,7 @@ int igt_simple_main()
 {
 	static const size_t sizes[] = { SZ_2M, 16 * SZ_1M, 64 * SZ_1M };
 	const char *device = getenv("NVSVM_DRIVER");
+	const char *ops = getenv("NVSVM_OPS");
 	bool ours;
 	unsigned int i;
 	int op, kind;
@@ -476,6 +488,8 @@ int igt_simple_main()
 	igt_assert_eq(has_worker, ours);
 	measure_mmio();
 	for (op = 0; op < NR_OPS; op++) {
+		if (ops && !strstr(ops, op_name[op]))
+			continue;
 		for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 			for (kind = PAGES_4K; kind <= PAGES_THP; kind++) {
 				if (ours || (op != MIGRATE && op != EVICT))
@@ -485,6 +499,7 @@ int igt_simple_main()
 			}
 		}
 	}
-	measure_link(device);
+	if (!ops)
+		measure_link(device);
 	svm_close(&svm);
 }

@@ -21,13 +21,13 @@ def load(path):
 
 
 def outside_copy(row, registers):
-    """CPU ns a 2 MiB block, without copying and without the emulator's traps."""
+    """CPU ns, without copying and without registers: what stands for them in a boot that counts is next to nothing."""
     ns = row["cpu_ns"]
     if row["device"] == "test_hmm":
         ns -= row["copy_ns"]
     else:
         ns -= row["mmio_read"] * registers["mmio_read_ns"] + row["mmio_write"] * registers["mmio_write_ns"]
-    return ns / (row["bytes"] / (2 * MIB))
+    return ns
 
 
 def counts(row):
@@ -37,33 +37,48 @@ def counts(row):
             f"{row['replay']:6} {row['inval_all'] + row['inval_pdb']:6} {leaves:>14}")
 
 
-def table(driver, rows):
-    registers = next(row for row in rows if row["device"] == "registers")
-    links = [i for i, row in enumerate(rows) if row["device"] == "link"]
-    plain = [row for row in rows[:links[0] if links else None] if "op" in row]
+def beside(rows):
+    """Rows of operations but for those over a declared link, and test_hmm's among them by what they are."""
+    end = next((i for i, row in enumerate(rows) if row["device"] == "link"), None)
+    plain = [row for row in rows[:end] if "op" in row]
     hmm = {(row["op"], row["kind"], row["bytes"]): row for row in plain if row["device"] == "test_hmm"}
+    return [(row, hmm.get((row["op"], row["kind"], row["bytes"]))) for row in plain if row["device"] != "test_hmm"]
+
+
+def counted_table(driver, rows):
+    """What a boot whose time is instructions says of work for the CPU."""
+    registers = next(row for row in rows if row["device"] == "registers")
+    print(f"== {driver}: instructions of who does the work, thousands a block of 2 MiB, without copying")
+    print(f"{'operation':9} {'kind':4} {'MiB':>4} {'driver':>8} {'test_hmm':>8} {'ratio':>6} {'MMIO/2M':>7}")
+    for row, hmm in beside(rows):
+        # Upstream serves faults of the GPU in a work queue, and others give memory up for an eviction.
+        if not hmm or row["op"] == "evict" or (row["op"] == "fault" and driver == "upstream"):
+            continue
+        blocks = row["bytes"] / (2 * MIB)
+        own, other = (outside_copy(one, registers) / blocks / 1000 for one in (row, hmm))
+        row["outside_kinsn_2m"], row["outside_to_test_hmm"] = own, own / other
+        print(f"{row['op']:9} {row['kind']:4} {row['bytes'] // MIB:4} {own:8.0f} {other:8.0f} {own / other:6.2f} "
+              f"{(row['mmio_read'] + row['mmio_write']) / blocks:7.1f}")
+    for row in [row for row in rows if row["device"] == "profile"]:
+        print(f"  prefetch, once more, traced: {row['function']:32} {row['calls']:5} calls, "
+              f"{row['ns'] / (row['bytes'] / (2 * MIB)) / 1e3:7.1f} thousand a block with what it calls")
+
+
+def timed_table(driver, rows):
+    registers = next(row for row in rows if row["device"] == "registers")
     print(f"== {driver}: a register is read in {registers['mmio_read_ns'] / 1000:.1f} us, "
           f"written in {registers['mmio_write_ns'] / 1000:.1f} us")
-    print(f"{'operation':9} {'kind':4} {'MiB':>4} {'us':>9} {'/test_hmm':>9} {'us/2M out.':>10} {'/test_hmm':>9} "
+    print(f"{'operation':9} {'kind':4} {'MiB':>4} {'us':>9} {'/test_hmm':>9} "
           f"{'MMIO':>7} {'doorb.':>6} {'launch':>6} {'MiB mvd':>7} {'replay':>6} {'inval.':>6} {'4k/64k/2m':>14}")
-    for row in plain:
-        if row["device"] == "test_hmm":
-            continue
-        beside = hmm.get((row["op"], row["kind"], row["bytes"]))
+    for row, hmm in beside(rows):
         if not row["wall_ns"]:  # less than what filling empty VRAM costs, which is taken off
-            beside = None
-        # Faults of the GPU are served by a thread of the driver's: what the caller used says nothing.
-        own_cpu = row["op"] in ("prefetch", "back")
-        outside = outside_copy(row, registers)
-        row["wall_to_test_hmm"] = beside and row["wall_ns"] / beside["wall_ns"]
-        row["outside_ns_2m"] = outside if own_cpu else None
-        row["outside_to_test_hmm"] = beside and own_cpu and outside / outside_copy(beside, registers) or None
-        wall = f"{row['wall_to_test_hmm']:9.2f}" if beside else f"{'-':>9}"
-        cpu = f"{outside / 1000:10.1f}" if own_cpu else f"{'-':>10}"
-        ratio = f"{row['outside_to_test_hmm']:9.2f}" if row["outside_to_test_hmm"] else f"{'-':>9}"
+            hmm = None
+        row["wall_to_test_hmm"] = hmm and row["wall_ns"] / hmm["wall_ns"]
+        wall = f"{row['wall_to_test_hmm']:9.2f}" if hmm else f"{'-':>9}"
         took = f"{row['wall_ns'] / 1000:9.0f}" if row["wall_ns"] else f"{'-':>9}"
-        print(f"{row['op']:9} {row['kind']:4} {row['bytes'] // MIB:4} {took} {wall} {cpu} {ratio} {counts(row)}"
+        print(f"{row['op']:9} {row['kind']:4} {row['bytes'] // MIB:4} {took} {wall} {counts(row)}"
               + (f"  {row['wrong_pages']} pages WRONG" if row["wrong_pages"] else ""))
+    links = [i for i, row in enumerate(rows) if row["device"] == "link"]
     if len(links) == 2:
         link = rows[links[0]]
         for row in [row for row in rows[links[0] + 1:links[1]] if "op" in row]:
@@ -87,7 +102,10 @@ def main():
         if not any(row["device"] == "registers" for row in rows):
             print(f"bench: nothing measured on {driver}", file=sys.stderr)
             continue
-        table(driver, rows)
+        if driver.endswith("-counted"):
+            counted_table(driver.removesuffix("-counted"), rows)
+        else:
+            timed_table(driver, rows)
         result[driver] = rows
     with open(f"{out}/svm.json", "w", encoding="utf-8") as file:
         json.dump(result, file, indent=1)

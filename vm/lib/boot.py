@@ -114,6 +114,8 @@ def options(argv):
     add("--iommu", action="store_true", help="intel-iommu in the machine, strict in the guest")
     add("--mem", metavar="SIZE", type=parse_size, default="3G", help="memory (default 3G)")
     add("--cpus", metavar="N", type=int, default=2, help="CPUs (default 2)")
+    add("--count-time", action="store_true",
+        help="the guest's time is what it executes: 1 ns an instruction, whatever else the host does (emulated)")
     add("--append", metavar="ARGS", action="append", default=[], help="more for the kernel's command line")
     add("--qmp", metavar="SOCKET", help="a QMP socket of QEMU's for the caller")
     add("--timeout", metavar="S", type=float, default=600, help="time limit, boot included (default 600)")
@@ -295,11 +297,15 @@ class Machine:
 
     def qemu_argv(self, file_systems):
         opts, run = self.opts, self.run_dir
-        if self.accel() == "kvm":
+        if self.accel() == "kvm" and not opts.count_time:
             accel = ["-accel", "kvm" + (",kernel-irqchip=split" if opts.iommu else ""), "-cpu", "host"]
         else:
             # without the string features memset_io() makes 8-byte writes; with them single bytes
-            accel = ["-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm,-fsrs,-fzrm"]
+            accel = ["-accel", "tcg,thread=" + ("single" if opts.count_time else "multi"),
+                     "-cpu", "max,-erms,-fsrm,-fsrs,-fzrm"]
+            if opts.count_time:
+                # asleep it goes on with the host's: what the guest waits for, the model, is outside
+                accel += ["-icount", "shift=0,sleep=on"]
         append = ["console=ttyS0", "loglevel=7", "panic=-1", "no_timer_check", "mitigations=off",
                   # igt_runner cuts the log by lines that tests write there: none may be dropped
                   "printk.devkmsg=on",

@@ -526,7 +526,8 @@ nouveau_svm_fault_drain(struct work_struct *work)
 			if (late)
 				break;
 			/* It will not come. Replays bring back what it was. */
-			NV_WARN(svm->drm, "svm: fault entry %u is not valid\n", get);
+			dev_warn_ratelimited(svm->drm->dev->dev,
+					     "svm: fault entry %u is not valid\n", get);
 			goto next;
 		}
 
