@@ -13,7 +13,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/reboot.h>
 #include <time.h>
 
 #include "gpu_model.h"
@@ -320,11 +322,8 @@ static double seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/**
- * SUBTEST: working
- * Description: devices are suspended while a kernel is at work that then touches a new page: it gets it, and ends
- */
-static void test_working(void)
+/* A kernel counts for so many @seconds, then reads a page that is new to the GPU. Devices are suspended meanwhile. */
+static void sleep_beside_kernel(double length, int outcome)
 {
 	char *p = svm_alloc(SZ_2M, PAGES_4K), *q = svm_alloc(SZ_2M, PAGES_4K);
 	struct nv_args args = { .src = (uintptr_t)p, .count = 1u << 21 };
@@ -332,6 +331,7 @@ static void test_working(void)
 	struct sm6x program;
 	struct svm svm;
 	double t;
+	int err;
 
 	svm_open(&svm);
 	svm_cpu_write_pages(p, 1, 0x600);
@@ -340,13 +340,13 @@ static void test_working(void)
 	igt_assert_eq(nv_kernel_load(&svm.chan, &program, &late), 0);
 	args.dst = svm.out.va;
 
-	/* So many turns take four seconds. */
+	/* How many turns that is. */
 	t = seconds();
 	nv_use(&svm.chan, &svm.out);
 	igt_assert_eq(nv_run(&svm.chan, &late, 1, 1, &args, sizeof(args)), 0);
 	t = seconds() - t;
 	igt_assert_eq_u32(*(volatile uint32_t *)svm.out.map, 0x600);
-	args.count = (uint32_t)(args.count * 4.0 / t);
+	args.count = (uint32_t)(args.count * length / t);
 	igt_info("%u turns\n", args.count);
 
 	args.src = (uintptr_t)q;
@@ -354,13 +354,86 @@ static void test_working(void)
 	igt_assert_eq(nv_launch(&svm.chan, &late, 1, 1, &args, sizeof(args)), 0);
 	igt_assert_eq(nv_submit(&svm.chan), 0);
 	igt_assert_eq(nv_wait(&svm.chan, 1), -ETIMEDOUT);
-	igt_assert_eq(try_to_sleep(), 0);
-	igt_assert_eq(nv_wait(&svm.chan, 0), 0);
+	igt_assert_eq(try_to_sleep(), outcome);
+	while ((err = nv_wait(&svm.chan, 0)) == -ETIMEDOUT)
+		igt_assert_f(seconds() - t < 600, "the kernel does not end\n");
+	igt_assert_eq(err, 0);
 	igt_assert_eq_u32(*(volatile uint32_t *)svm.out.map, 0x700);
 	svm_gpu_check_pages(&svm, q, 1, 0x700);
 	svm_close(&svm);
 	svm_free(p, SZ_2M);
 	svm_free(q, SZ_2M);
+}
+
+/**
+ * SUBTEST: working
+ * Description: devices are suspended while a kernel is at work that then touches a new page: it gets it, and ends
+ */
+static void test_working(void)
+{
+	sleep_beside_kernel(4, 0);
+}
+
+/**
+ * SUBTEST: working-long
+ * Description: a kernel takes longer than its channel is waited for (15 s): no sleep, and it ends as it should
+ */
+static void test_working_long(void)
+{
+	sleep_beside_kernel(40, -EBUSY);
+}
+
+static void *submit_main(void *arg)
+{
+	struct svm *svm = &binding;
+	struct drm_nouveau_gem_pushbuf req = {
+		.channel = (uint32_t)svm->chan.id, .nr_push = 1, .push = (uintptr_t)arg,
+	};
+
+	return (void *)(intptr_t)ioctl(svm->dev.fd, DRM_IOWR(DRM_COMMAND_BASE + DRM_NOUVEAU_GEM_PUSHBUF,
+								struct drm_nouveau_gem_pushbuf), &req);
+}
+
+/**
+ * SUBTEST: going-down
+ * Description: restart without a word to processes, which have data in VRAM, and keep pages back that others wait for:
+ * a fault of the GPU, SVM_BIND, and a submission, which has the client's mutex
+ *
+ * Does not come back: stage suspend-svm has a machine for it.
+ */
+static void test_going_down(void)
+{
+	int ready[2];
+	char c;
+
+	igt_assert_eq(pipe(ready), 0);
+	igt_fork(child, 3) {
+		char *p = mmap(NULL, SZ_64K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		struct nv_args args = { .src = (uintptr_t)p };
+		struct svm_slow slow;
+		pthread_t thread;
+		char *q = svm_alloc(SZ_2M, PAGES_4K);
+
+		igt_assert(p != MAP_FAILED);
+		svm_open(&binding);
+		svm_cpu_write_pages(q, 16, 0x100);
+		svm_bind_vram(&binding, q, 16 * SZ_4K);
+		svm_slow_begin(&slow, p, SZ_64K);
+		if (child == 0) {
+			args.dst = binding.out.va;
+			nv_use(&binding.chan, &binding.out);
+			igt_assert_eq(nv_launch(&binding.chan, &binding.read, 1, 1, &args, sizeof(args)), 0);
+			igt_assert_eq(nv_submit(&binding.chan), 0);
+		} else {
+			igt_assert_eq(pthread_create(&thread, NULL, child == 1 ? bind_main : submit_main, p), 0);
+		}
+		igt_assert(svm_slow_hit(&slow, 30000));
+		igt_assert_eq((int)write(ready[1], "x", 1), 1);
+		pause();
+	}
+	for (int i = 0; i < 3; i++)
+		igt_assert_eq((int)read(ready[0], &c, 1), 1);
+	igt_assert_eq(reboot(RB_AUTOBOOT), 0);
 }
 
 static void write_number(const char *path, uint64_t value)
@@ -564,6 +637,12 @@ int igt_main()
 	igt_describe("Devices suspended under a kernel's feet");
 	igt_subtest("working")
 		test_working();
+	igt_describe("A kernel that takes too long to be waited for");
+	igt_subtest("working-long")
+		test_working_long();
+	igt_describe("The machine goes down with processes at work");
+	igt_subtest("going-down")
+		test_going_down();
 	igt_describe("Devices suspended and resumed");
 	igt_subtest("devices-4k")
 		test_sleep("deep", "devices", PAGES_4K);

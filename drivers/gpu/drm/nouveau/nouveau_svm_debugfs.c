@@ -5,7 +5,7 @@
  *
  * The file "svm" in the device's directory: counters, then each address space with
  * its ranges and the last faults that could not be resolved, or "busy" if service of
- * a fault takes long. Owns nothing.
+ * a fault, or SVM_BIND, takes long. Owns nothing.
  * Lock order: &nouveau_svm_dev.lock, then &nouveau_svm_vm.lock.
  */
 #include "nouveau_svm_core.h"

@@ -30,6 +30,9 @@
  * sleeps: page tables are saved after the last leaf has gone, and nothing writes one
  * until faults are taken again. Hibernation goes the same way.
  *
+ * Shutdown: processes are at work. Have nobody wait for a prefetch any more, bring data
+ * back, and then as for suspend, but wait for nobody.
+ *
  * If SVM is not available, one line in the kernel log says why.
  */
 #include "nouveau_svm_core.h"
@@ -137,7 +140,7 @@ off:
 
 /**
  * nouveau_svm_dev_unplug() - End prefetch and bring data back before the device goes
- * @drm: the device, before drm_dev_unplug()
+ * @drm: the device, before drm_dev_unplug(), or before the machine goes down
  */
 void
 nouveau_svm_dev_unplug(struct nouveau_drm *drm)
@@ -178,10 +181,11 @@ nouveau_svm_dev_fini(struct nouveau_drm *drm)
 
 /*
  * Let the channels that use SVM finish what they have, while faults are served: a
- * shader that waits for a page keeps its channel from being stopped. Channels that
- * take too long are stopped as all others are.
+ * shader that waits for a page keeps its channel from being stopped. Those of which
+ * service does not get on are left to nouveau_svm_fault_block(). Returns -EBUSY if one
+ * takes too long.
  */
-static void
+static int
 nouveau_svm_dev_idle(struct nouveau_drm *drm)
 {
 	struct nouveau_abi16_chan *chan;
@@ -201,12 +205,13 @@ nouveau_svm_dev_idle(struct nouveau_drm *drm)
 		mutex_unlock(&cli->mutex);
 	}
 	mutex_unlock(&drm->clients_lock);
+	return ret;
 }
 
 /*
  * Clear all leaves. No new ones are written: threads are at rest, and who would have them
- * prefetch is frozen. At run time there are no address spaces here: each holds a count of
- * runtime power.
+ * prefetch is frozen, or turned away. At run time there are no address spaces here: each
+ * holds a count of runtime power.
  */
 static int
 nouveau_svm_dev_clear(struct nouveau_svm_dev *svm)
@@ -216,11 +221,10 @@ nouveau_svm_dev_clear(struct nouveau_svm_dev *svm)
 
 	mutex_lock(&svm->lock);
 	list_for_each_entry(vm, &svm->vms, head) {
-		ret = nouveau_svm_vm_clear(vm);
-		if (ret) {
-			dev_info(svm->drm->dev->dev, "svm: the address space of %s is in use\n",
-				 vm->worker->task->comm);
-			break;
+		if (nouveau_svm_vm_clear(vm)) {
+			dev_info(svm->drm->dev->dev,
+				 "svm: the address space of process %d is in use\n", vm->pid);
+			ret = -EBUSY;
 		}
 	}
 	mutex_unlock(&svm->lock);
@@ -235,21 +239,38 @@ nouveau_svm_dev_clear(struct nouveau_svm_dev *svm)
  * Faults that come until the channels stop stay in the hardware, and are there
  * again after resume.
  *
- * Return: 0, or -EBUSY if data would be lost, or a shader that waits for a page, or if
- * an address space is in use: do not suspend.
+ * After nouveau_svm_dev_unplug() the machine goes down, and processes are still at work:
+ * they are waited for no longer than it takes to interrupt them, faults that do not get on
+ * are cancelled, and what is left is lost.
+ *
+ * Return: 0, or -EBUSY if data would be lost, or a shader that waits for a page or takes
+ * too long, or if an address space is in use: do not suspend.
  */
 int
 nouveau_svm_dev_suspend(struct nouveau_drm *drm, bool runtime)
 {
 	struct nouveau_svm_dev *svm = drm->svm_dev;
+	struct nouveau_svm_vm *vm;
 	int ret;
 
 	if (!svm)
 		return 0;
 
+	if (svm->leaving) {
+		/* A shader that waits for a page cannot be stopped: it waits no more. */
+		mutex_lock(&svm->lock);
+		list_for_each_entry(vm, &svm->vms, head)
+			nouveau_svm_vm_settle(vm);
+		mutex_unlock(&svm->lock);
+		nouveau_svm_fault_block(svm);
+		nouveau_svm_dev_clear(svm);
+		return 0;
+	}
+
 	/* Clients at work may hold their mutex, and wait for us. */
-	if (!runtime)
-		nouveau_svm_dev_idle(drm);
+	ret = runtime ? 0 : nouveau_svm_dev_idle(drm);
+	if (ret)
+		return ret;
 	ret = nouveau_svm_fault_block(svm);
 	if (!ret && svm->ce) {
 		ret = nouveau_svm_dmem_evict_all(svm);
@@ -273,7 +294,7 @@ nouveau_svm_dev_resume(struct nouveau_drm *drm)
 {
 	struct nouveau_svm_dev *svm = drm->svm_dev;
 
-	if (!svm)
+	if (!svm || svm->leaving)
 		return;
 
 	/* Pairs with READ_ONCE() in nouveau_svm_populate_locked(). */

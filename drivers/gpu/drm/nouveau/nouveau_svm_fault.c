@@ -37,8 +37,8 @@
  *
  * Lock order: &nouveau_svm_vm.lock is outermost, held during service.
  * &nouveau_svm_dev.fault.lock is for GET and replays, and not nested with it.
- * &nouveau_svm_dev.inst_lock and &nouveau_svm_vm.queue.lock are leaves and not
- * nested.
+ * &nouveau_svm_dev.inst_lock and &nouveau_svm_vm.queue.lock are not nested, and
+ * leaves but for locks of the kernel's own that queue work, complete, or signal.
  *
  * Not known to be so on other hardware than Pascal: the replay form.
  */
@@ -605,10 +605,9 @@ nouveau_svm_fault_block(struct nouveau_svm_dev *svm)
 	list_for_each_entry(vm, &svm->vms, head) {
 		if (!nouveau_svm_vm_rest(vm)) {
 			dev_info(svm->drm->dev->dev,
-				 "svm: %s waits for a page that does not come\n",
-				 vm->worker->task->comm);
+				 "svm: process %d waits for a page that does not come\n",
+				 vm->pid);
 			ret = -EBUSY;
-			break;
 		}
 	}
 	mutex_unlock(&svm->lock);

@@ -986,7 +986,7 @@ nouveau_svm_range_make_exclusive(struct nouveau_svm_vm *vm,
 		ret = PTR_ERR(page);
 		if (ret == -EBUSY)
 			ret = -EAGAIN;
-		else if (ret != -ENOMEM)
+		else if (ret != -ENOMEM && ret != -EINTR)
 			ret = -EACCES; /* File, shmem, hugetlb, or not writable. */
 		goto put;
 	}
@@ -1402,7 +1402,7 @@ nouveau_svm_vm_prefetch_wait(struct nouveau_svm_vm *vm, struct nouveau_svm_prefe
 	}
 	spin_unlock(&vm->queue.lock);
 
-	/* A range that was begun is finished, so that something gets done at each attempt. */
+	/* A range that was begun and gets on is finished: each attempt gets something done. */
 	if (wait_for_completion_timeout(&prefetch->done, NOUVEAU_SVM_STOP))
 		return prefetch->ret;
 
@@ -1554,10 +1554,11 @@ nouveau_svm_vm_start(struct nouveau_svm_vm *vm, kthread_work_func_t service)
 {
 	struct kthread_work allow;
 
+	vm->pid = task_pid_nr(current);
 	kthread_init_work(&vm->work, service);
 	kthread_init_work(&vm->gc_work, nouveau_svm_vm_gc_work);
 	kthread_init_work(&vm->prefetch.work, nouveau_svm_vm_prefetch_work);
-	vm->worker = kthread_run_worker(0, "nouveau_svm/%d", task_pid_nr(current));
+	vm->worker = kthread_run_worker(0, "nouveau_svm/%d", vm->pid);
 	if (IS_ERR(vm->worker))
 		return PTR_ERR(vm->worker);
 

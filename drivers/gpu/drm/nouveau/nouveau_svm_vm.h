@@ -165,6 +165,8 @@ struct nouveau_svm_vm {
 	 * in, which may take for ever if a process supplies them: a thread can be killed.
 	 */
 	struct kthread_worker *worker;
+	/** @pid: the process that is mirrored, for the log */
+	int pid;
 	/** @work: serves faults */
 	struct kthread_work work;
 	/** @serving: it does so right now */
