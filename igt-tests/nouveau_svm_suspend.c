@@ -11,11 +11,15 @@
  * stage suspend-svm boots one.
  */
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "gpu_model.h"
@@ -238,6 +242,152 @@ static void test_unanswered(void)
 	igt_assert_eq((int)read(ready[0], &c, 1), 1);
 	igt_assert_eq(try_to_sleep(), -EBUSY);
 	/* Once more: it has come again. */
+	igt_assert_eq(try_to_sleep(), -EBUSY);
+	igt_assert_eq((int)write(go[1], "x", 1), 1);
+	igt_waitchildren();
+	igt_assert_eq(try_to_sleep(), 0);
+}
+
+/* A file system in user space (fuse(4)) with one file, of which nothing can be read until it is told to answer. */
+struct stuck {
+	int dev;		/* /dev/fuse */
+	int hit[2], go[2];	/* pipes: somebody reads the file; answer from now on */
+	char *p;		/* the file, mapped */
+};
+
+#define STUCK_DIR "/tmp/svm-stuck"
+
+static void fuse_reply(int dev, uint64_t unique, int error, const void *data, size_t len)
+{
+	struct fuse_out_header out = { .len = (uint32_t)(sizeof(out) + len), .error = error, .unique = unique };
+	struct iovec iov[] = { { &out, sizeof(out) }, { (void *)(uintptr_t)data, len } };
+
+	igt_assert_eq(writev(dev, iov, 2), (ssize_t)out.len);
+}
+
+static struct fuse_attr fuse_attr(uint64_t ino)
+{
+	return (struct fuse_attr){ .ino = ino, .nlink = 1, .blksize = SZ_4K, .size = ino == 1 ? 0 : SZ_64K,
+				   .mode = ino == 1 ? S_IFDIR | 0755 : S_IFREG | 0644 };
+}
+
+static void fuse_read_file(struct stuck *s, uint64_t unique, const struct fuse_read_in *in)
+{
+	static uint32_t data[SZ_64K / 4];
+	uint32_t i, size = in->size < sizeof(data) ? in->size : sizeof(data);
+	char c;
+
+	igt_assert_eq((int)write(s->hit[1], "x", 1), 1);
+	/* At its end everybody gets an answer. */
+	igt_assert_lte((int)read(s->go[0], &c, 1), 1);
+	for (i = 0; i < size; i += SZ_4K)
+		data[i / 4] = 0x1234 + (uint32_t)(in->offset + i) / SZ_4K;
+	fuse_reply(s->dev, unique, 0, data, size);
+}
+
+static void *stuck_main(void *arg)
+{
+	static char buf[SZ_64K + SZ_4K];
+	const struct fuse_in_header *in = (const void *)buf;
+	struct stuck *s = arg;
+
+	while (read(s->dev, buf, sizeof(buf)) >= (ssize_t)sizeof(*in) || errno == EINTR) {
+		switch (in->opcode) {
+		case FUSE_INIT:
+			fuse_reply(s->dev, in->unique, 0,
+				   &(struct fuse_init_out){ .major = FUSE_KERNEL_VERSION,
+							    .minor = FUSE_KERNEL_MINOR_VERSION,
+							    .max_write = SZ_4K }, sizeof(struct fuse_init_out));
+			break;
+		case FUSE_LOOKUP:
+			fuse_reply(s->dev, in->unique, 0,
+				   &(struct fuse_entry_out){ .nodeid = 2, .entry_valid = 1000, .attr_valid = 1000,
+							     .attr = fuse_attr(2) }, sizeof(struct fuse_entry_out));
+			break;
+		case FUSE_GETATTR:
+			fuse_reply(s->dev, in->unique, 0,
+				   &(struct fuse_attr_out){ .attr_valid = 1000, .attr = fuse_attr(in->nodeid) },
+				   sizeof(struct fuse_attr_out));
+			break;
+		case FUSE_OPEN:
+			fuse_reply(s->dev, in->unique, 0, &(struct fuse_open_out){ 0 }, sizeof(struct fuse_open_out));
+			break;
+		case FUSE_READ:
+			fuse_read_file(s, in->unique, (const void *)(in + 1));
+			break;
+		case FUSE_FORGET:
+		case FUSE_BATCH_FORGET:
+		case FUSE_INTERRUPT:
+			break;	/* no answer */
+		default:
+			fuse_reply(s->dev, in->unique, -ENOSYS, NULL, 0);
+		}
+	}
+	return NULL;
+}
+
+static void stuck_begin(struct stuck *s, pthread_t *thread)
+{
+	char options[80];
+	int fd;
+
+	igt_assert_eq(pipe(s->hit), 0);
+	igt_assert_eq(pipe(s->go), 0);
+	if (system("modprobe fuse"))
+		igt_info("no module fuse: built in?\n");
+	s->dev = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	igt_require_f(s->dev >= 0, "fuse: %s\n", strerror(errno));
+	igt_assert(mkdir(STUCK_DIR, 0700) == 0 || errno == EEXIST);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", s->dev);
+	igt_assert_eq(mount("stuck", STUCK_DIR, "fuse", 0, options), 0);
+	igt_assert_eq(pthread_create(thread, NULL, stuck_main, s), 0);
+	fd = open(STUCK_DIR "/file", O_RDONLY | O_CLOEXEC);
+	igt_assert(fd >= 0);
+	s->p = mmap(NULL, SZ_64K, PROT_READ, MAP_SHARED, fd, 0);
+	igt_assert(s->p != MAP_FAILED);
+	/* Without this who touches it has it read ahead, and waits for that, which SIGKILL ends. */
+	igt_assert_eq(madvise(s->p, SZ_64K, MADV_RANDOM), 0);
+	close(fd);
+}
+
+/**
+ * SUBTEST: unanswered-file
+ * Description: as unanswered, but the page is of a file system in user space, and not even SIGKILL ends the wait
+ */
+static void test_unanswered_file(void)
+{
+	int ready[2], go[2];
+	char c;
+
+	igt_assert_eq(pipe(ready), 0);
+	igt_assert_eq(pipe(go), 0);
+	igt_fork(child, 1) {
+		struct nv_args args;
+		struct stuck stuck;
+		pthread_t thread;
+		struct svm svm;
+
+		svm_open(&svm);
+		stuck_begin(&stuck, &thread);
+		args = (struct nv_args){ .src = (uintptr_t)stuck.p, .dst = svm.out.va };
+		nv_use(&svm.chan, &svm.out);
+		igt_assert_eq(nv_launch(&svm.chan, &svm.read, 1, 1, &args, sizeof(args)), 0);
+		igt_assert_eq(nv_submit(&svm.chan), 0);
+		igt_assert_eq((int)read(stuck.hit[0], &c, 1), 1);
+		igt_assert_eq((int)write(ready[1], "x", 1), 1);
+		/* The machine sleeps, or not. */
+		igt_assert_eq((int)read(go[0], &c, 1), 1);
+		close(stuck.go[1]);
+		igt_assert_eq(nv_wait(&svm.chan, 0), 0);
+		igt_assert_eq_u32(*(volatile uint32_t *)svm.out.map, 0x1234);
+		svm_gpu_check_pages(&svm, stuck.p, SZ_64K / SZ_4K, 0x1234);
+		svm_close(&svm);
+		munmap(stuck.p, SZ_64K);
+		igt_assert_eq(umount(STUCK_DIR), 0);
+	}
+	igt_assert_eq((int)read(ready[0], &c, 1), 1);
+	igt_assert_eq(try_to_sleep(), -EBUSY);
+	/* Once more: it waits still. */
 	igt_assert_eq(try_to_sleep(), -EBUSY);
 	igt_assert_eq((int)write(go[1], "x", 1), 1);
 	igt_waitchildren();
@@ -631,6 +781,9 @@ int igt_main()
 	igt_describe("A fault that nobody answers");
 	igt_subtest("unanswered")
 		test_unanswered();
+	igt_describe("A fault on a file that nobody answers for");
+	igt_subtest("unanswered-file")
+		test_unanswered_file();
 	igt_describe("SVM_BIND that nobody answers");
 	igt_subtest("binding")
 		test_binding();

@@ -145,6 +145,8 @@ struct nouveau_svm_dev {
 		u32 putaddr;
 		/** @fault.limit: keeps lines about cancelled faults from filling the log */
 		struct ratelimit_state limit;
+		/** @fault.blocked: none are taken, those that are left wait for a replay */
+		bool blocked;
 		/** @fault.late: how often in a row an entry was not valid in time */
 		unsigned int late;
 	} fault;

@@ -393,7 +393,7 @@ nouveau_svm_fault_service(struct kthread_work *work)
 	struct nouveau_svm_vm *vm = container_of(work, struct nouveau_svm_vm, work);
 	struct nouveau_svm_fault *batch = vm->batch;
 	unsigned int nr, i, replay = 0, spurious_nr = 0, tries = 0;
-	bool spurious;
+	bool spurious, left = false;
 	int ret;
 
 	spin_lock(&vm->queue.lock);
@@ -417,6 +417,7 @@ nouveau_svm_fault_service(struct kthread_work *work)
 		if (ret == -ERESTARTSYS) {
 			/* Pairs with READ_ONCE() in nouveau_svm_vm_rest(). */
 			WRITE_ONCE(vm->left, true);
+			left = true;
 			break;
 		}
 		if (ret)
@@ -442,16 +443,20 @@ nouveau_svm_fault_service(struct kthread_work *work)
 	if (tries >= NOUVEAU_SVM_STORM_SLOW)
 		fsleep(USEC_PER_MSEC << min(tries - NOUVEAU_SVM_STORM_SLOW,
 					    NOUVEAU_SVM_STORM_SHIFT_MAX));
-	if (replay) {
+	if (!replay && !left)
+		return;
+
+	mutex_lock(&vm->svm->fault.lock);
+	/* What is left is replayed by who takes faults again, unless that has been. */
+	if (replay || !vm->svm->fault.blocked) {
 		trace_nouveau_svm_replay(vm, replay);
-		mutex_lock(&vm->svm->fault.lock);
 		nouveau_svm_fault_flush(vm->svm);
 		spin_lock(&vm->queue.lock);
 		vm->queue.nr = 0;
 		spin_unlock(&vm->queue.lock);
 		nouveau_svm_replay(vm->svm);
-		mutex_unlock(&vm->svm->fault.lock);
 	}
+	mutex_unlock(&vm->svm->fault.lock);
 }
 
 /* Put a fault into a queue, unless the page waits there. */
@@ -600,6 +605,9 @@ nouveau_svm_fault_block(struct nouveau_svm_dev *svm)
 
 	nvif_event_block(&svm->fault.notify);
 	cancel_delayed_work_sync(&svm->fault.work);
+	mutex_lock(&svm->fault.lock);
+	svm->fault.blocked = true;
+	mutex_unlock(&svm->fault.lock);
 
 	mutex_lock(&svm->lock);
 	list_for_each_entry(vm, &svm->vms, head) {
@@ -628,6 +636,7 @@ nouveau_svm_fault_unblock(struct nouveau_svm_dev *svm)
 	int ret = nouveau_svm_fault_allow(svm);
 
 	mutex_lock(&svm->fault.lock);
+	svm->fault.blocked = false;
 	nouveau_svm_replay(svm);
 	mutex_unlock(&svm->fault.lock);
 	return ret;

@@ -1549,6 +1549,17 @@ nouveau_svm_vm_allow_kill(struct kthread_work *work)
 	allow_kernel_signal(SIGKILL);
 }
 
+/* The end of what a thread has to do. */
+static void
+nouveau_svm_vm_rest_work(struct kthread_work *work)
+{
+	struct nouveau_svm_vm *vm = container_of(work, struct nouveau_svm_vm, rest.work);
+
+	/* With one, a thread does not sleep. */
+	flush_signals(current);
+	complete(&vm->rest.done);
+}
+
 static int
 nouveau_svm_vm_start(struct nouveau_svm_vm *vm, kthread_work_func_t service)
 {
@@ -1556,6 +1567,8 @@ nouveau_svm_vm_start(struct nouveau_svm_vm *vm, kthread_work_func_t service)
 
 	vm->pid = task_pid_nr(current);
 	kthread_init_work(&vm->work, service);
+	kthread_init_work(&vm->rest.work, nouveau_svm_vm_rest_work);
+	init_completion(&vm->rest.done);
 	kthread_init_work(&vm->gc_work, nouveau_svm_vm_gc_work);
 	kthread_init_work(&vm->prefetch.work, nouveau_svm_vm_prefetch_work);
 	vm->worker = kthread_run_worker(0, "nouveau_svm/%d", vm->pid);
@@ -1774,60 +1787,46 @@ nouveau_svm_vm_settle(struct nouveau_svm_vm *vm)
 		nouveau_svm_vm_kill(vm);
 }
 
-/* The end of what a thread has to do. */
-struct nouveau_svm_rest {
-	struct kthread_work work;
-	struct completion done;
-};
-
-static void
-nouveau_svm_vm_rest_work(struct kthread_work *work)
-{
-	struct nouveau_svm_rest *rest = container_of(work, struct nouveau_svm_rest, work);
-
-	/* With one, a thread does not sleep. */
-	flush_signals(current);
-	complete(&rest->done);
-}
-
 /**
  * nouveau_svm_vm_rest() - Let the thread of an address space come to rest
  * @vm: the address space, whose queue gets no more faults
  *
  * Service that does not get on is interrupted, which leaves its faults as they are:
- * they come again when they are replayed.
+ * they come again when they are replayed. If even that does not end it, because a file
+ * system in user space has to answer first, it goes on when that is done.
  *
- * Return: false if some were left.
+ * Return: false if it has not come to rest, or left some.
  */
 bool
 nouveau_svm_vm_rest(struct nouveau_svm_vm *vm)
 {
-	struct nouveau_svm_rest rest = {
-		.done = COMPLETION_INITIALIZER_ONSTACK(rest.done),
-	};
 	unsigned int served, i;
 
 	/* Pairs with READ_ONCE() below; the thread is told by the queue of its work. */
 	WRITE_ONCE(vm->left, false);
-	kthread_init_work(&rest.work, nouveau_svm_vm_rest_work);
-	kthread_queue_work(vm->worker, &rest.work);
+	reinit_completion(&vm->rest.done);
+	kthread_queue_work(vm->worker, &vm->rest.work);
 	for (i = 0; i < NOUVEAU_SVM_SETTLE; i++) {
 		/* Pairs with WRITE_ONCE() in nouveau_svm_fault_service(). */
 		served = READ_ONCE(vm->served);
-		if (wait_for_completion_timeout(&rest.done, HZ / 10))
+		if (wait_for_completion_timeout(&vm->rest.done, HZ / 10))
 			return true;
 		if (READ_ONCE(vm->served) != served)
 			i = 0;
 	}
 
 	/* Again and again: the end of a prefetch takes it away. */
-	do {
+	for (i = 0; i < NOUVEAU_SVM_SETTLE; i++) {
 		send_sig(SIGKILL, vm->worker->task, 1);
-	} while (!wait_for_completion_timeout(&rest.done, HZ / 10));
-	/* It may have come to rest before the signal came. */
-	kthread_queue_work(vm->worker, &rest.work);
-	wait_for_completion(&rest.done);
-	return !READ_ONCE(vm->left);
+		if (wait_for_completion_timeout(&vm->rest.done, HZ / 10))
+			break;
+	}
+	/*
+	 * It may have come to rest before the signal came. If not, its work stays in the
+	 * queue, and takes the signal away when it is done at last.
+	 */
+	kthread_queue_work(vm->worker, &vm->rest.work);
+	return wait_for_completion_timeout(&vm->rest.done, HZ) && !READ_ONCE(vm->left);
 }
 
 /**

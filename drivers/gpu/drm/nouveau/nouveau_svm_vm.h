@@ -3,6 +3,7 @@
 #define __NOUVEAU_SVM_VM_H__
 
 #include <linux/bits.h>
+#include <linux/completion.h>
 #include <linux/kref.h>
 
 #include <drm/drm_gpusvm.h>
@@ -175,6 +176,13 @@ struct nouveau_svm_vm {
 	unsigned int served;
 	/** @going: no more of them, nor of anything else that faults pages in */
 	bool going;
+	/** @rest: the end of what it has to do */
+	struct {
+		/** @rest.work: gets there */
+		struct kthread_work work;
+		/** @rest.done: it has */
+		struct completion done;
+	} rest;
 	/** @left: it was interrupted, and left faults that were in service */
 	bool left;
 	/** @trouble: pages that were tried for nothing, under @lock as the next two */
