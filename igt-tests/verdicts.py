@@ -46,7 +46,7 @@ PROVOKED = [
     (re.compile(r"igt@nouveau_svm_(setup|wedged)@|igt@nouveau_svm_show@unbound"),
      re.compile(r"\[drm\] No compatible format found"), None),
     # A memory cgroup that is too small for its process.
-    (re.compile(r"igt@nouveau_svm_limits@memcg-oom"), re.compile(r"nouveau_svm_lim invoked oom-killer"),
+    (re.compile(r"igt@nouveau_svm_limits@memcg-oom"), re.compile(r"nouveau_svm(_lim|/\d+) invoked oom-killer"),
      re.compile(r"Memory cgroup out of memory: Killed process \d+ \(nouveau_svm_lim\)")),
 ]
 LEVEL = re.compile(r"^<([0-7])> ")

@@ -19,6 +19,7 @@ struct drm_pagemap_shrinker;
 struct nouveau_cli;
 struct nouveau_drm;
 struct nouveau_svm_ce;
+struct nouveau_svm_hold;
 struct nouveau_svm_vm;
 struct seq_file;
 
@@ -104,6 +105,8 @@ struct nouveau_svm_dev {
 
 	/** @ce: the copy engine, NULL if memory cannot migrate */
 	struct nouveau_svm_ce *ce;
+	/** @hold: what stays until @shrinker and @cache have gone, device-managed as they are */
+	struct nouveau_svm_hold *hold;
 	/** @shrinker: frees a pagemap that nobody uses, device-managed */
 	struct drm_pagemap_shrinker *shrinker;
 	/** @cache: holds the pagemap between two users, device-managed */

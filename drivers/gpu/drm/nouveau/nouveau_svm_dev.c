@@ -158,6 +158,7 @@ nouveau_svm_dev_unplug(struct nouveau_drm *drm)
 		nouveau_svm_vm_end_prefetch(vm);
 	mutex_unlock(&svm->lock);
 
+	nouveau_svm_dmem_unplug(svm);
 	if (svm->ce && nouveau_svm_dmem_evict_all(svm))
 		NV_ERROR(drm, "svm: %d blocks of data are lost with the device\n",
 			 atomic_read(&svm->devmems));

@@ -18,7 +18,8 @@
  * - A block holds its buffer object, its mm_struct (without its users), the
  *   &struct drm_device, with which TTM stays, and one count of runtime power.
  * - Each address space holds the &struct drm_pagemap. When nobody does any more,
- *   it is handed to drm_pagemap's shrinker.
+ *   it is handed to drm_pagemap's shrinker. While the device goes, so does what the
+ *   device manages.
  *
  * Pages may outlive the device. So nothing that is reached from a page follows a
  * pointer to the device outside of drm_dev_enter().
@@ -970,10 +971,39 @@ nouveau_svm_dmem_get(struct nouveau_svm_dev *svm)
 	return dpagemap;
 }
 
+/**
+ * struct nouveau_svm_hold - What stays until drm_pagemap's shrinker and cache have gone
+ */
+struct nouveau_svm_hold {
+	/** @ddev: the DRM device: they look at it when they go, after the driver gave it up */
+	struct drm_device *ddev;
+	/**
+	 * @dpagemap: the pagemap, if it was in use when the device went. Between
+	 * drm_dev_unplug() and the end of the cache it must not be freed: the cache has a
+	 * pointer to it still.
+	 */
+	struct drm_pagemap *dpagemap;
+};
+
 static void
-nouveau_svm_dmem_put_device(void *ddev)
+nouveau_svm_dmem_unhold(void *data)
 {
-	drm_dev_put(ddev);
+	struct nouveau_svm_hold *hold = data;
+
+	drm_pagemap_put(hold->dpagemap);
+	drm_dev_put(hold->ddev);
+	kfree(hold);
+}
+
+/**
+ * nouveau_svm_dmem_unplug() - Prepare for the end of the device
+ * @svm: the device, before drm_dev_unplug()
+ */
+void
+nouveau_svm_dmem_unplug(struct nouveau_svm_dev *svm)
+{
+	if (svm->ce)
+		svm->hold->dpagemap = drm_pagemap_get_from_cache_if_active(svm->cache);
 }
 
 /**
@@ -988,11 +1018,14 @@ nouveau_svm_dmem_init(struct nouveau_svm_dev *svm)
 	struct drm_device *ddev = svm->drm->dev;
 	int ret;
 
-	/* The shrinker and the cache look at the DRM device when they go, which is
-	 * after the driver has given it up.
-	 */
+	svm->hold = kzalloc_obj(*svm->hold);
+	if (!svm->hold)
+		return -ENOMEM;
+
+	/* What is managed goes in reverse order: this after the shrinker and the cache. */
 	drm_dev_get(ddev);
-	ret = devm_add_action_or_reset(ddev->dev, nouveau_svm_dmem_put_device, ddev);
+	svm->hold->ddev = ddev;
+	ret = devm_add_action_or_reset(ddev->dev, nouveau_svm_dmem_unhold, svm->hold);
 	if (ret)
 		return ret;
 

@@ -15,6 +15,7 @@ struct nouveau_svm_devmem;
 
 #if IS_ENABLED(CONFIG_DRM_NOUVEAU_SVM)
 int nouveau_svm_dmem_init(struct nouveau_svm_dev *svm);
+void nouveau_svm_dmem_unplug(struct nouveau_svm_dev *svm);
 void nouveau_svm_dmem_fini(struct nouveau_svm_dev *svm);
 int nouveau_svm_dmem_evict_all(struct nouveau_svm_dev *svm);
 
