@@ -206,6 +206,19 @@ static void test_refused(void)
 	svm_migrate_on_fault(true);
 }
 
+/* The child's fault waits, and again after it was interrupted; when the child may go on the machine can sleep. */
+static void stays_awake(int ready, int go)
+{
+	char c;
+
+	igt_assert_eq((int)read(ready, &c, 1), 1);
+	igt_assert_eq(try_to_sleep(), -EBUSY);
+	igt_assert_eq(try_to_sleep(), -EBUSY);
+	igt_assert_eq((int)write(go, "x", 1), 1);
+	igt_waitchildren();
+	igt_assert_eq(try_to_sleep(), 0);
+}
+
 /**
  * SUBTEST: unanswered
  * Description: service of a fault waits for a page that a process does not supply, since it is frozen: no sleep, no hang
@@ -239,13 +252,7 @@ static void test_unanswered(void)
 		igt_assert_eq_u32(*(volatile uint32_t *)svm.out.map, 0x1234);
 		svm_close(&svm);
 	}
-	igt_assert_eq((int)read(ready[0], &c, 1), 1);
-	igt_assert_eq(try_to_sleep(), -EBUSY);
-	/* Once more: it has come again. */
-	igt_assert_eq(try_to_sleep(), -EBUSY);
-	igt_assert_eq((int)write(go[1], "x", 1), 1);
-	igt_waitchildren();
-	igt_assert_eq(try_to_sleep(), 0);
+	stays_awake(ready[0], go[1]);
 }
 
 /* A file system in user space (fuse(4)) with one file, of which nothing can be read until it is told to answer. */
@@ -385,13 +392,7 @@ static void test_unanswered_file(void)
 		munmap(stuck.p, SZ_64K);
 		igt_assert_eq(umount(STUCK_DIR), 0);
 	}
-	igt_assert_eq((int)read(ready[0], &c, 1), 1);
-	igt_assert_eq(try_to_sleep(), -EBUSY);
-	/* Once more: it waits still. */
-	igt_assert_eq(try_to_sleep(), -EBUSY);
-	igt_assert_eq((int)write(go[1], "x", 1), 1);
-	igt_waitchildren();
-	igt_assert_eq(try_to_sleep(), 0);
+	stays_awake(ready[0], go[1]);
 }
 
 static struct svm binding;
