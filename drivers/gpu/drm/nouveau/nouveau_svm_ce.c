@@ -17,8 +17,9 @@
  * if the engine hangs: it is stopped before a timeout is reported. After that the
  * device is wedged, and each further call fails at once. A device that has vanished
  * is found out within a fraction of a second, and touches nothing any more. A
- * channel that was killed, because a copy of it went wrong, is replaced in the
- * background. Calls are turned away until it is, which is no failure of a copy.
+ * channel that was killed, because a copy of it went wrong, is taken from the engine
+ * before that copy is reported, and replaced in the background. Calls are turned away
+ * until it is, which is no failure of a copy.
  *
  * What this file owns: the channel, its ring, and whether it is wedged. The
  * device (&struct nouveau_svm_dev) owns the &struct nouveau_svm_ce.
@@ -93,6 +94,10 @@ struct nouveau_svm_ce {
 	struct nouveau_svm_ce_mark done;
 	/** @dead: @chan was killed, @work replaces it */
 	bool dead;
+	/** @lost: @work could not, which the next caller says. Under @lock. */
+	bool lost;
+	/** @quiet: since when a channel that was killed touches nothing any more */
+	struct completion quiet;
 	/** @wedged: the engine hung and was stopped, nothing can be copied */
 	bool wedged;
 	/** @stopped: since when a wedged engine touches nothing any more */
@@ -347,7 +352,7 @@ nouveau_svm_ce_stop(struct nouveau_svm_ce *ce, unsigned int nth)
 
 	mutex_lock(&ce->lock);
 	chan = ce->chan;
-	stop = !ce->wedged && ce->nth == nth;
+	stop = !ce->wedged && !ce->dead && ce->nth == nth;
 	/* From now on it is not replaced. */
 	if (stop)
 		WRITE_ONCE(ce->wedged, true);
@@ -362,17 +367,38 @@ nouveau_svm_ce_stop(struct nouveau_svm_ce *ce, unsigned int nth)
 	complete_all(&ce->stopped);
 }
 
-/* The channel was killed: nothing of it is in flight. Get another. */
+/* The channel was killed. Have it taken from the engine, and get another. */
 static void
-nouveau_svm_ce_killed(struct nouveau_svm_ce *ce, unsigned int nth)
+nouveau_svm_ce_replace(struct nouveau_svm_ce *ce)
 {
+	lockdep_assert_held(&ce->lock);
+	if (ce->dead || ce->wedged)
+		return;
+
+	reinit_completion(&ce->quiet);
+	/* Pairs with READ_ONCE() in nouveau_svm_ce_replaced(). */
+	WRITE_ONCE(ce->dead, true);
+	queue_work(ce->svm->free_wq, &ce->work);
+}
+
+/*
+ * A copy on a channel failed. Its fences end as soon as an error is seen, or somebody
+ * begins to stop the engine, which may be at work on an earlier run still: wait until it
+ * is not. One that was replaced has been deleted.
+ */
+static void
+nouveau_svm_ce_failed(struct nouveau_svm_ce *ce, unsigned int nth)
+{
+	struct completion *over = NULL;
+
 	mutex_lock(&ce->lock);
-	if (ce->nth == nth && !ce->dead && !ce->wedged) {
-		/* Pairs with READ_ONCE() in nouveau_svm_ce_replaced(). */
-		WRITE_ONCE(ce->dead, true);
-		queue_work(ce->svm->free_wq, &ce->work);
+	if (ce->nth == nth) {
+		nouveau_svm_ce_replace(ce);
+		over = ce->wedged ? &ce->stopped : &ce->quiet;
 	}
 	mutex_unlock(&ce->lock);
+	if (over)
+		wait_for_completion(over);
 }
 
 static bool
@@ -406,12 +432,15 @@ nouveau_svm_ce_begin(struct nouveau_svm_ce *ce, u32 words, unsigned int *nth)
 	for (;;) {
 		mutex_lock(&ce->lock);
 		*nth = ce->nth;
-		if (ce->dead && !ce->wedged) {
-			ret = -EAGAIN;
+		if (ce->wedged) {
+			ret = -EIO;
 			break;
 		}
-		if (ce->wedged || atomic_read(&ce->chan->killed)) {
-			ret = -EIO;
+		if (atomic_read(&ce->chan->killed))
+			nouveau_svm_ce_replace(ce);
+		if (ce->dead) {
+			ret = ce->lost ? -EIO : -EAGAIN;
+			ce->lost = false;
 			break;
 		}
 		/* An idle ring has room for whatever is submitted at once. */
@@ -434,9 +463,6 @@ nouveau_svm_ce_begin(struct nouveau_svm_ce *ce, u32 words, unsigned int *nth)
 		}
 	}
 	mutex_unlock(&ce->lock);
-
-	if (ret == -EIO)
-		nouveau_svm_ce_killed(ce, *nth);
 	return ret;
 }
 
@@ -493,12 +519,8 @@ nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 	}
 	if (!ret)
 		ret = min(dma_fence_get_status(&fence->base), 0);
-	if (ret) {
-		nouveau_svm_ce_killed(ce, nth);
-		/* Fences end as soon as somebody begins to stop the engine. */
-		if (nouveau_svm_ce_wedged(ce))
-			wait_for_completion(&ce->stopped);
-	}
+	if (ret)
+		nouveau_svm_ce_failed(ce, nth);
 	nouveau_fence_unref(&fence);
 
 	if (!ret) {
@@ -540,7 +562,7 @@ nouveau_svm_ce_wedged(struct nouveau_svm_ce *ce)
 bool
 nouveau_svm_ce_replaced(struct nouveau_svm_ce *ce)
 {
-	/* Pairs with WRITE_ONCE() in nouveau_svm_ce_killed(). */
+	/* Pairs with WRITE_ONCE() in nouveau_svm_ce_replace(). */
 	return READ_ONCE(ce->dead) && !nouveau_svm_ce_wedged(ce);
 }
 
@@ -620,24 +642,29 @@ nouveau_svm_ce_work(struct work_struct *work)
 	struct nvif_object *copy = NULL;
 	int ret;
 
+	/* Nobody else stops, replaces or uses it while it is dead. */
+	nvif_object_dtor(ce->copy);
+	nvif_object_dtor(&ce->chan->user);
+	nouveau_channel_kill(ce->chan);
+	complete_all(&ce->quiet);
+
 	ret = nouveau_svm_ce_chan_new(ce->svm, &copy, &chan);
 	if (ret) {
 		NV_ERROR(ce->svm->drm, "svm: no copies until a channel is made: %pe\n",
 			 ERR_PTR(ret));
 		mutex_lock(&ce->lock);
-		/* Who finds it killed tries again, and fails. */
+		/* Who finds it killed has another tried for, and fails. */
+		ce->lost = true;
 		WRITE_ONCE(ce->dead, false);
 		mutex_unlock(&ce->lock);
 		return;
 	}
 
 	mutex_lock(&ce->lock);
-	if (!ce->wedged) {
-		swap(ce->chan, chan);
-		swap(ce->copy, copy);
-		nouveau_svm_ce_adopt(ce);
-		WRITE_ONCE(ce->dead, false);
-	}
+	swap(ce->chan, chan);
+	swap(ce->copy, copy);
+	nouveau_svm_ce_adopt(ce);
+	WRITE_ONCE(ce->dead, false);
 	mutex_unlock(&ce->lock);
 
 	nvif_object_dtor(copy);
@@ -665,6 +692,7 @@ nouveau_svm_ce_new(struct nouveau_svm_dev *svm)
 	ce->svm = svm;
 	mutex_init(&ce->lock);
 	init_completion(&ce->stopped);
+	init_completion(&ce->quiet);
 	INIT_WORK(&ce->work, nouveau_svm_ce_work);
 	ret = nouveau_svm_ce_chan_new(svm, &ce->copy, &ce->chan);
 	if (ret) {

@@ -118,7 +118,7 @@ struct nouveau_svm_dev {
 
 	/** @lock: protects @vms and @leaving; outside of &nouveau_svm_vm.lock */
 	struct mutex lock;
-	/** @leaving: it goes away: nothing is prefetched any more */
+	/** @leaving: it goes away: nothing is opened or prefetched any more */
 	bool leaving;
 	/** @vms: all address spaces, by &nouveau_svm_vm.head */
 	struct list_head vms;

@@ -156,9 +156,9 @@ nouveau_svm_dev_unplug(struct nouveau_drm *drm)
 	svm->leaving = true;
 	list_for_each_entry(vm, &svm->vms, head)
 		nouveau_svm_vm_end_prefetch(vm);
+	nouveau_svm_dmem_unplug(svm);
 	mutex_unlock(&svm->lock);
 
-	nouveau_svm_dmem_unplug(svm);
 	if (svm->ce && nouveau_svm_dmem_evict_all(svm))
 		NV_ERROR(drm, "svm: %d blocks of data are lost with the device\n",
 			 atomic_read(&svm->devmems));

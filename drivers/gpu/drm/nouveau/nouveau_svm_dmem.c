@@ -50,6 +50,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/memremap.h>
 #include <linux/migrate.h>
+#include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/pm_runtime.h>
@@ -937,10 +938,12 @@ err_free:
  * nouveau_svm_dmem_get() - Get the pagemap of a device
  * @svm: the device
  *
- * Makes it for the first user, or takes it back from the shrinker.
+ * Makes it for the first user, or takes it back from the shrinker. Under the device's
+ * lock, so that nouveau_svm_dmem_unplug() finds it, or there is none from then on.
  *
  * Return: a reference, to be put with drm_pagemap_put(). -ENODEV: the device has
- * no copy engine for it. Other error pointers as memory or address space run out.
+ * no copy engine for it, or goes. Other error pointers as memory or address space run
+ * out.
  */
 struct drm_pagemap *
 nouveau_svm_dmem_get(struct nouveau_svm_dev *svm)
@@ -952,9 +955,12 @@ nouveau_svm_dmem_get(struct nouveau_svm_dev *svm)
 	if (!svm->ce)
 		return ERR_PTR(-ENODEV);
 
-	ret = drm_pagemap_cache_lock_lookup(svm->cache);
-	if (ret)
+	mutex_lock(&svm->lock);
+	ret = svm->leaving ? -ENODEV : drm_pagemap_cache_lock_lookup(svm->cache);
+	if (ret) {
+		mutex_unlock(&svm->lock);
 		return ERR_PTR(ret);
+	}
 
 	dpagemap = drm_pagemap_get_from_cache(svm->cache);
 	if (!dpagemap) {
@@ -968,6 +974,7 @@ nouveau_svm_dmem_get(struct nouveau_svm_dev *svm)
 	}
 
 	drm_pagemap_cache_unlock_lookup(svm->cache);
+	mutex_unlock(&svm->lock);
 	return dpagemap;
 }
 
@@ -978,7 +985,7 @@ struct nouveau_svm_hold {
 	/** @ddev: the DRM device: they look at it when they go, after the driver gave it up */
 	struct drm_device *ddev;
 	/**
-	 * @dpagemap: the pagemap, if it was in use when the device went. Between
+	 * @dpagemap: the pagemap, if there was one when the device went. Between
 	 * drm_dev_unplug() and the end of the cache it must not be freed: the cache has a
 	 * pointer to it still.
 	 */
@@ -997,13 +1004,43 @@ nouveau_svm_dmem_unhold(void *data)
 
 /**
  * nouveau_svm_dmem_unplug() - Prepare for the end of the device
- * @svm: the device, before drm_dev_unplug()
+ * @svm: the device, before drm_dev_unplug(), &nouveau_svm_dev.lock held, and
+ *	&nouveau_svm_dev.leaving set
+ *
+ * Its last user may be about to hand the pagemap to the shrinker: that is waited for.
  */
 void
 nouveau_svm_dmem_unplug(struct nouveau_svm_dev *svm)
 {
-	if (svm->ce)
-		svm->hold->dpagemap = drm_pagemap_get_from_cache_if_active(svm->cache);
+	struct drm_pagemap *dpagemap = NULL;
+	int ret;
+
+	lockdep_assert_held(&svm->lock);
+	if (!svm->ce || svm->hold->dpagemap)
+		return;
+
+	/*
+	 * A module that goes has no users: the shrinker has the pagemap. It cannot be
+	 * taken back from there, since a pagemap in use holds the module.
+	 */
+	if (!try_module_get(THIS_MODULE))
+		return;
+
+	/* What drm_pagemap would have interrupted is short. */
+	do {
+		ret = drm_pagemap_cache_lock_lookup(svm->cache);
+		if (!ret) {
+			dpagemap = drm_pagemap_get_from_cache(svm->cache);
+			ret = PTR_ERR_OR_ZERO(dpagemap);
+			drm_pagemap_cache_unlock_lookup(svm->cache);
+		}
+		if (ret == -EINTR)
+			schedule_timeout_uninterruptible(1);
+	} while (ret == -EINTR);
+
+	/* If it could not be taken back from the shrinker it is gone. */
+	svm->hold->dpagemap = ret ? NULL : dpagemap;
+	module_put(THIS_MODULE);
 }
 
 /**

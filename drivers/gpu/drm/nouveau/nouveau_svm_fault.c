@@ -400,14 +400,13 @@ nouveau_svm_fault_service(struct kthread_work *work)
 	nr = vm->queue.nr;
 	memcpy(batch, vm->queue.fault, nr * sizeof(*batch));
 	vm->queue.nr = 0;
+	vm->serving = nr;
 	spin_unlock(&vm->queue.lock);
 	if (!nr)
 		return;
 
 	sort(batch, nr, sizeof(*batch), nouveau_svm_fault_cmp, NULL);
 
-	/* Pairs with READ_ONCE() in nouveau_svm_vm_gets_on(), as below. */
-	WRITE_ONCE(vm->serving, true);
 	mutex_lock(&vm->lock);
 	vm->batches++;
 	for (i = 0; i < nr; i++) {
@@ -424,6 +423,7 @@ nouveau_svm_fault_service(struct kthread_work *work)
 			nouveau_svm_fault_give_up(vm, &batch[i], ret);
 		else
 			replay++;
+		/* Pairs with READ_ONCE() in nouveau_svm_vm_gets_on(). */
 		WRITE_ONCE(vm->served, vm->served + 1);
 	}
 	/* A fault on what an earlier one of its batch had mapped is no trouble. */
@@ -437,7 +437,9 @@ nouveau_svm_fault_service(struct kthread_work *work)
 	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_BATCH, 1);
 	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_SPURIOUS, spurious_nr);
 	mutex_unlock(&vm->lock);
-	WRITE_ONCE(vm->serving, false);
+	spin_lock(&vm->queue.lock);
+	vm->serving = false;
+	spin_unlock(&vm->queue.lock);
 	nouveau_svm_vm_going(vm);
 
 	if (tries >= NOUVEAU_SVM_STORM_SLOW)

@@ -575,6 +575,56 @@ static const struct drm_gpusvm_ops nouveau_svm_gpusvm_ops = {
 	.invalidate = nouveau_svm_invalidate,
 };
 
+/* What mm says. */
+
+/*
+ * Ask HMM for the pages of a range, into &nouveau_svm_vm.pfns. @flags are what each
+ * of them must be: 0 to look only, %HMM_PFN_REQ_FAULT to have those brought that are
+ * absent. The answer holds until a notification.
+ */
+static int
+nouveau_svm_range_snapshot(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+			   unsigned long flags)
+{
+	struct hmm_range hmm = {
+		.notifier = &range->base.notifier->notifier,
+		.start = drm_gpusvm_range_start(&range->base),
+		.end = drm_gpusvm_range_end(&range->base),
+		.hmm_pfns = (unsigned long *)vm->pfns,
+		.default_flags = flags,
+		.dev_private_owner = vm->dpagemap ?
+				     vm->dpagemap->pagemap->owner : NULL,
+	};
+	int ret;
+
+	BUILD_BUG_ON(sizeof(*hmm.hmm_pfns) != sizeof(vm->pfns[0]));
+	lockdep_assert_held(&vm->lock);
+	if (!mmget_not_zero(vm->gpusvm.mm))
+		return -EFAULT;
+	ret = hmm_range_fault_unlocked_timeout(&hmm,
+					       msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT));
+	mmput(vm->gpusvm.mm);
+	return ret;
+}
+
+/* Is memory of a range in this device's VRAM? Also if that cannot be told. */
+static bool
+nouveau_svm_range_has_devmem(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	unsigned long npages = nouveau_svm_range_pages(range), i;
+
+	if (nouveau_svm_range_snapshot(vm, range, 0))
+		return true;
+
+	for (i = 0; i < npages; i++) {
+		if (vm->pfns[i] & HMM_PFN_VALID &&
+		    is_device_private_page(hmm_pfn_to_page(vm->pfns[i])))
+			return true;
+	}
+
+	return false;
+}
+
 /* Collection. */
 
 static void
@@ -620,7 +670,8 @@ nouveau_svm_vm_collect(struct nouveau_svm_vm *vm)
 	lockdep_assert_held(&vm->lock);
 	while ((range = nouveau_svm_vm_garbage(vm))) {
 		/* What is left has to be cut anew, and a block cannot be cut. */
-		if (nouveau_svm_range_partly_unmapped(range))
+		if (nouveau_svm_range_partly_unmapped(range) &&
+		    nouveau_svm_range_has_devmem(vm, range))
 			drm_gpusvm_range_evict(&vm->gpusvm, &range->base);
 		nouveau_svm_range_remove(vm, range);
 	}
@@ -758,36 +809,6 @@ nouveau_svm_range_bounces(struct nouveau_svm_range *range)
 }
 
 /*
- * Ask HMM for the pages of a range, into &nouveau_svm_vm.pfns. @flags are what each
- * of them must be: 0 to look only, %HMM_PFN_REQ_FAULT to have those brought that are
- * absent. The answer holds until a notification.
- */
-static int
-nouveau_svm_range_snapshot(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
-			   unsigned long flags)
-{
-	struct hmm_range hmm = {
-		.notifier = &range->base.notifier->notifier,
-		.start = drm_gpusvm_range_start(&range->base),
-		.end = drm_gpusvm_range_end(&range->base),
-		.hmm_pfns = (unsigned long *)vm->pfns,
-		.default_flags = flags,
-		.dev_private_owner = vm->dpagemap ?
-				     vm->dpagemap->pagemap->owner : NULL,
-	};
-	int ret;
-
-	BUILD_BUG_ON(sizeof(*hmm.hmm_pfns) != sizeof(vm->pfns[0]));
-	lockdep_assert_held(&vm->lock);
-	if (!mmget_not_zero(vm->gpusvm.mm))
-		return -EFAULT;
-	ret = hmm_range_fault_unlocked_timeout(&hmm,
-					       msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT));
-	mmput(vm->gpusvm.mm);
-	return ret;
-}
-
-/*
  * Get pages of a range that are neither in RAM nor in this device's VRAM, but
  * swapped out or in another's: those do not move here directly. Returns whether
  * there were any, and now are in RAM.
@@ -821,6 +842,14 @@ nouveau_svm_range_huge(struct nouveau_svm_vm *vm, struct nouveau_svm_range *rang
 	       !is_device_private_page(hmm_pfn_to_page(vm->pfns[0]));
 }
 
+/* Are all pages of a range in VRAM, whatever the GPU has mapped? Advice only. */
+static bool
+nouveau_svm_range_in_vram(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	return drm_gpusvm_scan_mm(&range->base, vm->dpagemap->pagemap->owner,
+				  vm->dpagemap->pagemap) == DRM_GPUSVM_SCAN_EQUAL;
+}
+
 /*
  * Move a range to VRAM as far as that is possible. One page that cannot move
  * keeps a block where it is, so a large range is tried again in small pieces.
@@ -837,8 +866,7 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 	struct mm_struct *mm = vm->gpusvm.mm;
 	int ret, try;
 
-	if (drm_gpusvm_scan_mm(&range->base, vm->dpagemap->pagemap->owner,
-			       vm->dpagemap->pagemap) == DRM_GPUSVM_SCAN_EQUAL)
+	if (nouveau_svm_range_in_vram(vm, range))
 		return 0;
 	if (!evict && nouveau_svm_range_bounces(range))
 		return 0;
@@ -848,6 +876,9 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
 	for (try = 0; ret == -EBUSY && try < 3 && nouveau_svm_range_huge(vm, range); try++)
 		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
+	/* Of a hole that became a huge page drm_pagemap counts one page only. */
+	if (ret == -EBUSY && nouveau_svm_range_in_vram(vm, range))
+		return 0;
 	/* Or a large range lies in two VMAs by now. */
 	if ((ret == -EBUSY || ret == -EINVAL) && end - start == SZ_2M) {
 		for (; start < end && ret != -ENOSPC && ret != -ENODEV; start += SZ_64K)
@@ -986,8 +1017,8 @@ nouveau_svm_range_make_exclusive(struct nouveau_svm_vm *vm,
 		ret = PTR_ERR(page);
 		if (ret == -EBUSY)
 			ret = -EAGAIN;
-		else if (ret != -ENOMEM && ret != -EINTR)
-			ret = -EACCES; /* File, shmem, hugetlb, or not writable. */
+		else if (ret != -ENOMEM && ret != -EINTR && ret != -EFAULT)
+			ret = -EACCES; /* File, shmem, hugetlb. */
 		goto put;
 	}
 
@@ -1021,6 +1052,18 @@ nouveau_svm_range_shrink(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ra
 	*gs = max_t(unsigned long, *gs, ALIGN_DOWN(addr, next));
 	*ge = min_t(unsigned long, *ge, ALIGN_DOWN(addr, next) + next);
 	return true;
+}
+
+/*
+ * Have pages brought to RAM that cannot be had where they are. Returns -EAGAIN: look
+ * again. -ENOMEM if memory runs short, -EINTR if killed: it makes no sense to go on.
+ */
+static int
+nouveau_svm_range_to_ram(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	int ret = drm_gpusvm_range_evict(&vm->gpusvm, &range->base);
+
+	return ret == -ENOMEM || ret == -EINTR ? ret : -EAGAIN;
 }
 
 /**
@@ -1065,14 +1108,15 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 			ctx.device_private_page_owner = vm->dpagemap->pagemap->owner;
 
 		base = drm_gpusvm_range_find_or_insert(&vm->gpusvm, addr, gs, ge, &ctx);
+		if (PTR_ERR_OR_ZERO(base) == -EPERM && !ctx.read_only &&
+		    (access == NOUVEAU_SVM_ACCESS_READ ||
+		     access == NOUVEAU_SVM_ACCESS_PREFETCH)) {
+			ctx.read_only = true;
+			base = drm_gpusvm_range_find_or_insert(&vm->gpusvm, addr, gs, ge,
+							       &ctx);
+		}
 		if (IS_ERR(base)) {
 			ret = PTR_ERR(base);
-			if (ret == -EPERM && !ctx.read_only &&
-			    (access == NOUVEAU_SVM_ACCESS_READ ||
-			     access == NOUVEAU_SVM_ACCESS_PREFETCH)) {
-				ctx.read_only = true;
-				continue;
-			}
 			if (ret == -EPERM)
 				return -EACCES;
 			return ret == -ENOENT || ret == -EINVAL ? -EFAULT : ret;
@@ -1122,7 +1166,9 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 						   drm_gpusvm_range_start(base),
 						   drm_gpusvm_range_end(base), &ctx);
 		if (ret == -EOPNOTSUPP) {
-			drm_gpusvm_range_evict(&vm->gpusvm, base);
+			ret = nouveau_svm_range_to_ram(vm, range);
+			if (ret != -EAGAIN)
+				return ret;
 			continue;
 		}
 		/* A page of the range is not as the others. Is it the one? */
@@ -1151,7 +1197,9 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 				ctx.read_only = true;
 			} else if (ret == -EPERM) {
 				/* In RAM they can be copied on write. */
-				drm_gpusvm_range_evict(&vm->gpusvm, base);
+				ret = nouveau_svm_range_to_ram(vm, range);
+				if (ret != -EAGAIN)
+					return ret;
 				continue;
 			} else if (ret == -EAGAIN) {
 				continue;
@@ -1165,8 +1213,12 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 		if (!atomic || !READ_ONCE(range->live))
 			ret = nouveau_svm_range_bind(vm, range, ctx.read_only, -1);
 		/* Splits a large leaf: the page turned out to be in RAM. */
-		if (!ret && atomic && !nouveau_svm_range_present(vm, range, addr, access))
+		if (!ret && atomic && !nouveau_svm_range_present(vm, range, addr, access)) {
 			ret = nouveau_svm_range_make_exclusive(vm, range, addr);
+			/* Not writable, or gone since, and to be waited for anew. */
+			if (ret == -EFAULT)
+				ret = ++refused < NOUVEAU_SVM_REFUSALS ? -EAGAIN : -EACCES;
+		}
 		if (ret != -EAGAIN)
 			return ret;
 	}
@@ -1590,6 +1642,8 @@ nouveau_svm_vm_kill(struct nouveau_svm_vm *vm)
 	/* Pairs with READ_ONCE() in nouveau_svm_vm_going(). */
 	WRITE_ONCE(vm->going, true);
 	send_sig(SIGKILL, vm->worker->task, 1);
+	/* If it had nothing to do any more, this takes the signal away. */
+	kthread_queue_work(vm->worker, &vm->gc_work);
 }
 
 /**
@@ -1646,16 +1700,23 @@ nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
 	drm_gpusvm_driver_set_lock(&vm->gpusvm, &vm->lock);
 
 	mutex_lock(&svm->lock);
-	list_add_tail(&vm->head, &svm->vms);
-	if (svm->leaving)
-		nouveau_svm_vm_end_prefetch(vm);
+	ret = svm->leaving ? -ENODEV : 0;
+	if (!ret) {
+		list_add_tail(&vm->head, &svm->vms);
+		queue_delayed_work(svm->wq, &svm->fault.work, 0);
+	}
 	mutex_unlock(&svm->lock);
-	queue_delayed_work(svm->wq, &svm->fault.work, 0);
+	if (ret)
+		goto err_gpusvm;
 	pm_runtime_get_noresume(svm->drm->dev->dev);
 
 	*pvm = vm;
 	return 0;
 
+err_gpusvm:
+	mutex_lock(&vm->lock);
+	drm_gpusvm_fini(&vm->gpusvm);
+	mutex_unlock(&vm->lock);
 err_pagemap:
 	drm_pagemap_put(vm->dpagemap);
 err_worker:
@@ -1748,11 +1809,23 @@ nouveau_svm_vm_going(struct nouveau_svm_vm *vm)
 	return true;
 }
 
+/* Is a fault in service, or does one wait for it, be it behind something else? */
+static bool
+nouveau_svm_vm_has_faults(struct nouveau_svm_vm *vm)
+{
+	bool has;
+
+	spin_lock(&vm->queue.lock);
+	has = vm->serving || vm->queue.nr;
+	spin_unlock(&vm->queue.lock);
+	return has;
+}
+
 /**
  * nouveau_svm_vm_gets_on() - Does service of an address space's faults get on?
  * @vm: the address space
  *
- * Returns at once if it does nothing, and waits for a while if it does.
+ * Returns at once if there is nothing to serve, and waits for a while if there is.
  *
  * Return: false if it does not get on, because its page has to come from a process
  * that does not supply it.
@@ -1764,7 +1837,7 @@ nouveau_svm_vm_gets_on(struct nouveau_svm_vm *vm)
 	unsigned int served = READ_ONCE(vm->served), i;
 
 	for (i = 0; i < NOUVEAU_SVM_SETTLE; i++) {
-		if (!READ_ONCE(vm->serving) || READ_ONCE(vm->served) != served)
+		if (!nouveau_svm_vm_has_faults(vm) || READ_ONCE(vm->served) != served)
 			return true;
 		schedule_timeout_uninterruptible(HZ / 10);
 	}
@@ -1802,6 +1875,8 @@ nouveau_svm_vm_rest(struct nouveau_svm_vm *vm)
 {
 	unsigned int served, i;
 
+	/* One of an earlier attempt may wait, before faults that came since. */
+	kthread_cancel_work_sync(&vm->rest.work);
 	/* Pairs with READ_ONCE() below; the thread is told by the queue of its work. */
 	WRITE_ONCE(vm->left, false);
 	reinit_completion(&vm->rest.done);
@@ -1810,7 +1885,7 @@ nouveau_svm_vm_rest(struct nouveau_svm_vm *vm)
 		/* Pairs with WRITE_ONCE() in nouveau_svm_fault_service(). */
 		served = READ_ONCE(vm->served);
 		if (wait_for_completion_timeout(&vm->rest.done, HZ / 10))
-			return true;
+			return !READ_ONCE(vm->left);
 		if (READ_ONCE(vm->served) != served)
 			i = 0;
 	}

@@ -170,7 +170,7 @@ struct nouveau_svm_vm {
 	int pid;
 	/** @work: serves faults */
 	struct kthread_work work;
-	/** @serving: it does so right now */
+	/** @serving: it does so right now. Under queue.lock. */
 	bool serving;
 	/** @served: how many it has */
 	unsigned int served;
