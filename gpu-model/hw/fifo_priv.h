@@ -106,6 +106,8 @@ enum pbdma_result {
 };
 bool pbdma_load(struct gpu *gpu, unsigned int id, struct channel *ch);
 void pbdma_save(struct gpu *gpu, unsigned int id);
+/* An exception, the loaded channel's if there is one: the PBDMA stands still until it is cleared. */
+void pbdma_raise(struct gpu *gpu, unsigned int id, uint32_t bit);
 /* What a step of a runlist may yet do, all its channels together. */
 struct pbdma_budget {
 	unsigned int dwords;

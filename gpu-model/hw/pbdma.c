@@ -159,7 +159,7 @@ static uint64_t ramfc_get64(const uint8_t *fc, unsigned int lo, unsigned int hi)
 	return ramfc_get(fc, lo) | (uint64_t)ramfc_get(fc, hi) << 32;
 }
 
-static void pbdma_raise(struct gpu *gpu, unsigned int id, uint32_t bit)
+void pbdma_raise(struct gpu *gpu, unsigned int id, uint32_t bit)
 {
 	struct pbdma *p = &gpu->fifo->pbdma[id];
 

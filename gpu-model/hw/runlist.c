@@ -21,6 +21,7 @@
 #include <stdlib.h>
 
 #include "hw/fifo_priv.h"
+#include "ledger/inject.h"
 #include "ledger/ledger.h"
 
 /* Runlist entry, first word: Pascal's format as nouveau writes it */
@@ -353,6 +354,33 @@ static bool runlist_step_load(struct gpu *gpu, unsigned int id, struct pbdma_bud
 	return runlist_load_next(gpu, id);
 }
 
+/*
+ * Injection: a channel of this runlist, idle or not, has a GP_PUT that its PBDMA refuses,
+ * as bad_put of tests/test_pbdma.c has.
+ */
+static void runlist_inject(struct gpu *gpu, unsigned int id)
+{
+	struct pbdma *p = &gpu->fifo->pbdma[id];
+	struct inject_arm arm;
+	struct channel *ch;
+
+	if (!inject_armed(gpu, INJECT_chan_error, &arm))
+		return;
+	ch = fifo_channel(gpu, arm.arg < FIFO_CHANNELS ? arm.arg : FIFO_CHANNELS);
+	if (!ch || !ch->bound || !ch->enabled || !ch->listed || ch->faulted || ch->runlist != id)
+		return;
+	if (p->ch != ch && (hw_get(gpu, PFIFO_SCHED_DISABLE) & BIT(id)))
+		return;
+	if (!inject_fire(gpu, INJECT_chan_error, 0, 0, NULL))
+		return;
+	if (p->ch != ch) {
+		pbdma_save(gpu, id);
+		if (!pbdma_load(gpu, id, ch))
+			return;
+	}
+	pbdma_raise(gpu, id, PBDMA_INTR_GPPTR);
+}
+
 /**
  * runlist_step() - one bounded step of a runlist: the loaded channel, then others if it waits.
  * Context: gpu->lock held.
@@ -365,6 +393,8 @@ enum step_result runlist_step(struct gpu *gpu, unsigned int id)
 	struct pbdma *p = &f->pbdma[id];
 	bool waiting = false;
 
+	if (!pbdma_frozen(p))
+		runlist_inject(gpu, id);
 	if (pbdma_frozen(p))
 		return STEP_IDLE;
 	if (p->ch && !runlist_runnable(f, p->ch))

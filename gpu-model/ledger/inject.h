@@ -22,6 +22,7 @@
 	X(fault_overflow_volta, "overflow shows in bit 31 of GET and PUT")            \
 	X(vram_read_error, "reads of VRAM in addr..+len fail")                        \
 	X(engine_hang, "an engine (arg: id) makes no progress")                       \
+	X(chan_error, "the PBDMA of a channel (arg: id) reports an error of it")      \
 	X(dma_map_refused, "a mapping of the guest's memory is refused: ENOSPC")      \
 	X(go_dark, "surprise removal: reads are all ones, writes go nowhere")         \
 	X(link, "copies take bytes / rate_gbps + launch_us of GPU time")

@@ -478,6 +478,63 @@ static void bad_put(void **state)
 	assert_int_equal(c_data(&c, 0), 0);
 }
 
+static void expect_injected(void)
+{
+	gpu_run(h.gpu, 100);
+	assert_int_equal(inject_fired(h.gpu, INJECT_chan_error), 1);
+	assert_int_equal(reg(&c, 0x040108), BIT(14));
+	assert_int_equal(reg(&c, 0x040120), c.id | BIT(13));
+	assert_int_equal(reg(&c, 0x0025a0), BIT(0));
+	assert_int_equal(reg(&c, 0x002100) & BIT(29), BIT(29));
+}
+
+/* An error of a channel that has nothing to do, and of no other; it stands until that is cleared. */
+static void injected_idle(void **state)
+{
+	struct inject_arm arm = { .arg = c.id + 1, .count = 1 };
+
+	inject_arm(h.gpu, INJECT_chan_error, &arm);
+	p_sema(&c, 0, 1, SEM_REL4);
+	p_kick(&c);
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	assert_int_equal(c_data(&c, 0), 1);
+	assert_int_equal(inject_fired(h.gpu, INJECT_chan_error), 0);
+	assert_int_equal(reg(&c, 0x040120), 0);
+	arm.arg = c.id;
+	inject_arm(h.gpu, INJECT_chan_error, &arm);
+	expect_injected();
+	p_sema(&c, 0, 2, SEM_REL4);
+	p_kick(&c);
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	assert_int_equal(c_data(&c, 0), 1);
+	regw(&c, 0x040108, BIT(14));
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	assert_int_equal(c_data(&c, 0), 2);
+	assert_int_equal(inject_fired(h.gpu, INJECT_chan_error), 1);
+}
+
+/* The same of one that waits; disabled and preempted as nouveau does then, it does not go on. */
+static void injected_waiting(void **state)
+{
+	struct inject_arm arm = { .arg = c.id, .count = 1 };
+
+	p_sema(&c, 4, 5, 1);
+	p_sema(&c, 0, 1, SEM_REL4);
+	p_kick(&c);
+	assert_int_equal(gpu_run(h.gpu, 100), STEP_POLL);
+	inject_arm(h.gpu, INJECT_chan_error, &arm);
+	expect_injected();
+	regw(&c, 0x800004 + c.id * 8, 0x800);
+	regw(&c, 0x002634, 1u << 24 | c.tsg);
+	gpu_run(h.gpu, 100);
+	assert_int_equal(reg(&c, 0x002634) & BIT(20), 0);
+	regw(&c, 0x0400c0, 0x80600008);
+	regw(&c, 0x040108, BIT(14));
+	c_wr(&c, c.data + 4, 5);
+	assert_int_equal(c_run(&c), STEP_IDLE);
+	assert_int_equal(c_data(&c, 0), 0);
+}
+
 static void bad_signature(void **state)
 {
 	c_wr(&c, c.s.inst + 0x10, 0xbeef);
@@ -594,7 +651,8 @@ int main(void)
 		T(methods_counted), T(semaphore_release), T(header_forms), T(end_of_segment_drops_the_rest), T(subdevice_mask),
 		T(sequence_across_segments), T(gpfifo_wraps), T(acquire_waits), T(acquire_geq_and),
 		T(acquire_time_out), T(reductions), T(nonstall_and_reference), T(software_method), T(refused), T(host_invalidate), T(host_invalidate_refused), T(host_invalidate_waits),
-		T(bad_put), T(bad_signature), T(push_buffer_fault), T(gpfifo_fault), T(semaphore_fault), T(acquire_fault),
+		T(bad_put), T(injected_idle), T(injected_waiting), T(bad_signature),
+		T(push_buffer_fault), T(gpfifo_fault), T(semaphore_fault), T(acquire_fault),
 		T(power_loss),
 	};
 
