@@ -50,7 +50,7 @@ IGT_TEST_DESCRIPTION("Each allocation fails once, by the kernel's fault injectio
 #define CUT_LEN (s.len / 16)
 
 /* Functions of the kernel's: an allocation counts only within one, or only outside. */
-enum where { ANYWHERE, IN_DMA_DEBUG, IN_COPY_PAGE_RANGE, IN_JOIN, IN_EVICT, IN_MEMREMAP, WHERES };
+enum where { ANYWHERE, IN_DMA_DEBUG, IN_COPY_PAGE_RANGE, IN_JOIN, IN_EVICT, IN_MEMREMAP, IN_RANGE_EVICT, WHERES };
 static struct {
 	const char *name;
 	uint64_t start, end;
@@ -60,6 +60,7 @@ static struct {
 	[IN_JOIN] = { "nouveau_svm_inst_join" },
 	[IN_EVICT] = { "nouveau_svm_devmem_evict" },
 	[IN_MEMREMAP] = { "memremap_pages" },
+	[IN_RANGE_EVICT] = { "drm_gpusvm_range_evict" },
 };
 
 /* What one turn works on. */
@@ -188,9 +189,9 @@ static void setup(void)
 
 /*
  * The thread that serves the faults of this process. Return: how many threads serve
- * faults; *@fail_nth is the file of this process's own, if it is wanted.
+ * faults; *@fail_nth is the @file of this process's own, if it is wanted.
  */
-static unsigned int fault_threads(int *fail_nth)
+static unsigned int fault_threads(const char *file, int *fail_nth)
 {
 	char path[300], comm[64], own[64];
 	DIR *d = opendir("/proc");
@@ -211,7 +212,7 @@ static unsigned int fault_threads(int *fail_nth)
 		if (fgets(comm, sizeof(comm), f) && !strncmp(comm, "nouveau_svm/", strlen("nouveau_svm/"))) {
 			nr++;
 			if (fail_nth && !strcmp(comm, own)) {
-				snprintf(path, sizeof(path), "/proc/%s/fail-nth", e->d_name);
+				snprintf(path, sizeof(path), "/proc/%s/%s", e->d_name, file);
 				igt_assert_eq(*fail_nth, -1);
 				*fail_nth = open(path, O_RDWR | O_CLOEXEC);
 			}
@@ -228,7 +229,7 @@ static int open_fail_nth(bool kernel)
 	int fd = -1;
 
 	if (kernel) {
-		fault_threads(&fd);
+		fault_threads("fail-nth", &fd);
 	} else {
 		snprintf(path, sizeof(path), "/proc/self/task/%d/fail-nth", getpid());
 		fd = open(path, O_RDWR | O_CLOEXEC);
@@ -263,7 +264,7 @@ struct usage {
 
 static struct usage usage(bool threads)
 {
-	struct usage u = { .threads = threads ? fault_threads(NULL) : 0 };
+	struct usage u = { .threads = threads ? fault_threads(NULL, NULL) : 0 };
 	FILE *f = svm_driver_open();
 	char line[256];
 
@@ -833,6 +834,70 @@ static void turns(unsigned int flags, enum where within, unsigned int least, voi
 		svm_close(&s.svm);
 }
 
+#define FAILSLAB "/sys/kernel/debug/failslab/"
+#define MANY 1000000000
+
+/* How often a small allocation has failed since there were @MANY to fail. */
+static uint64_t have_failed(void)
+{
+	FILE *f = fopen(FAILSLAB "times", "re");
+	long long left = -1;
+
+	igt_assert(f);
+	igt_assert_eq(fscanf(f, "%lld", &left), 1);
+	fclose(f);
+	return (uint64_t)(MANY - left);
+}
+
+/* From now on each small one of the thread @fd fails that counts, or none. */
+static void memory_is_short(int fd, bool is)
+{
+	char times[16];
+
+	snprintf(times, sizeof(times), "%d", is ? MANY : 1);
+	svm_must_write(FAILSLAB "times", times);
+	svm_must_write(FAILSLAB "task-filter", is ? "Y" : "N");
+	igt_assert_eq((int)write(fd, is ? "1" : "0", 1), 1);
+	svm_must_write(FAILSLAB "probability", is ? "100" : "0");
+}
+
+/**
+ * SUBTEST: short-for-a-while
+ * Description: the GPU writes to memory in VRAM that a child has too, while memory is short for a second: it succeeds
+ */
+static void test_short(void)
+{
+	struct nv_args args = { .value = 0x200 };
+	uint64_t before = 0, cancels = 0, failed;
+	int fd = -1;
+
+	memset(&s, 0, sizeof(s));
+	svm_open(&s.svm);
+	svm_migrate_on_fault(true);
+	fault_threads("make-it-fail", &fd);
+	igt_assert_fd(fd);
+	begin_forked();
+	args.dst = (uintptr_t)s.mem;
+	igt_assert(svm_driver_counter("cancels", &before));
+	/* It has to come to RAM, where it can be copied on write. */
+	count_only(IN_RANGE_EVICT);
+	memory_is_short(fd, true);
+	igt_assert_eq(nv_launch(&s.svm.chan, &s.svm.write_page, 1, s.nr, &args, sizeof(args)), 0);
+	igt_assert_eq(nv_submit(&s.svm.chan), 0);
+	sleep(1);
+	failed = have_failed();
+	memory_is_short(fd, false);
+	count_only(ANYWHERE);
+	close(fd);
+	igt_info("%" PRIu64 " allocations have failed\n", failed);
+	igt_assert_lt_u64(0, failed);
+	igt_assert_eq(nv_wait(&s.svm.chan, 60000), 0);
+	igt_assert(svm_driver_counter("cancels", &cancels));
+	igt_assert_eq_u64(cancels, before);
+	end_forked();
+	svm_close(&s.svm);
+}
+
 /**
  * SUBTEST: init
  * Description: SVM_INIT
@@ -973,6 +1038,9 @@ int igt_main()
 	igt_describe("Faults on memory that a child has too");
 	igt_subtest("gpu-forked")
 		turns(SERVICE, ANYWHERE, 28, begin_forked, work_gpu_writes, end_forked);
+	igt_describe("The same, and memory is short for a second");
+	igt_subtest("short-for-a-while")
+		test_short();
 	igt_describe("Collection");
 	igt_subtest("gpu-collect")
 		turns(SERVICE, ANYWHERE, 9, begin_64k_in_use, work_collect, end_munmap);

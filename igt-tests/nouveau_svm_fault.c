@@ -8,10 +8,15 @@
  * Description: what the GPU may not have kills its channel, with a reason recorded, and nobody else's
  */
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "igt.h"
 #include "gpu_model.h"
@@ -369,6 +374,106 @@ static void test_atomic_mixed(struct svm *svm)
 	svm_free(p, SZ_2M);
 }
 
+struct protector {
+	int fd, err;
+	char *p;
+	/* how long after it was lifted it protects the page again, once; -1: not at all */
+	int again_us;
+	uint32_t lifted;
+	bool stop;
+};
+
+static int protect(struct protector *w, bool on)
+{
+	struct uffdio_writeprotect wp = {
+		.range = { (uintptr_t)w->p, SZ_4K },
+		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+
+	return ioctl(w->fd, UFFDIO_WRITEPROTECT, &wp);
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Lifts the protection for who waits for that. */
+static void *protector_main(void *arg)
+{
+	struct protector *w = arg;
+	struct uffd_msg msg;
+	uint64_t until;
+	int us;
+
+	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
+		struct pollfd pfd = { .fd = w->fd, .events = POLLIN };
+
+		if (poll(&pfd, 1, 20) <= 0 || read(w->fd, &msg, sizeof(msg)) != sizeof(msg))
+			continue;
+		us = __atomic_exchange_n(&w->again_us, -1, __ATOMIC_ACQ_REL);
+		until = now_us() + (us > 0 ? us : 0);
+		w->err |= protect(w, false);
+		w->lifted++;
+		while (us >= 0 && now_us() < until)
+			;
+		if (us >= 0)
+			w->err |= protect(w, true);
+	}
+	return NULL;
+}
+
+/**
+ * SUBTEST: atomic-write-protected
+ * Description: VRAM is full, and a page is write-protected by userfaultfd again and again while the
+ *	GPU adds to it: each addition waits for its process, and none is refused
+ */
+static void test_write_protected(struct svm *svm)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	uint32_t *p = svm_alloc(SZ_2M, PAGES_4K), i;
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)p, SZ_2M },
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	struct protector w = { .p = (char *)p, .again_us = -1 };
+	uint64_t before, after, end;
+	struct svm_vram fill;
+	pthread_t thread;
+	int err = 0;
+
+	w.fd = (int)syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	igt_require_f(w.fd >= 0, "userfaultfd: %s\n", strerror(errno));
+	igt_require_f(!ioctl(w.fd, UFFDIO_API, &api), "no write protection: %s\n", strerror(errno));
+	igt_assert_eq(ioctl(w.fd, UFFDIO_REGISTER, &reg), 0);
+	svm_vram_fill(svm, &fill);
+	igt_require(svm_driver_counter("cancels", &before));
+	igt_assert_eq(pthread_create(&thread, NULL, protector_main, &w), 0);
+	/* One delay or the other is that between the driver's two looks at the page. */
+	end = now_us() + 15 * 1000000;
+	for (i = 0; i < 120 && !err && now_us() < end; i++) {
+		const struct nv_args args = { .dst = (uintptr_t)&p[16], .value = 1 };
+
+		__atomic_store_n(&w.again_us, (int)i * 15, __ATOMIC_RELEASE);
+		igt_assert_eq(protect(&w, true), 0);
+		err = nv_run(&svm->chan, &svm->add_same, 1, 32, &args, sizeof(args));
+	}
+	__atomic_store_n(&w.stop, true, __ATOMIC_RELEASE);
+	igt_assert_eq(pthread_join(thread, NULL), 0);
+	close(w.fd);
+	svm_vram_release(&fill);
+	igt_info("lifted %u times in %u rounds\n", w.lifted, i);
+	igt_assert_f(!err, "round %u: %s\n", i, strerror(-err));
+	igt_assert_eq(w.err, 0);
+	igt_assert(svm_driver_counter("cancels", &after));
+	igt_assert_eq_u64(after, before);
+	igt_assert_eq_u32(p[16], i * 32);
+	svm_free(p, SZ_2M);
+}
+
 /**
  * SUBTEST: foreign-entry
  * Description: an entry of another instance is written beside each fault: it is dropped, ours are served
@@ -636,6 +741,9 @@ int igt_main()
 	igt_subtest("atomic-mixed")
 		with_channels()
 			test_atomic_mixed(&good);
+	igt_subtest("atomic-write-protected")
+		with_channels()
+			test_write_protected(&good);
 	igt_describe("Atomics of both");
 	igt_subtest("atomic-both-vram")
 		with_channels()

@@ -171,6 +171,40 @@ static void test_change(void)
 	svm_close(&svm);
 }
 
+/**
+ * SUBTEST: gpu-first
+ * Description: the GPU is the first to touch memory that a huge page fits on: it is made in VRAM
+ *	in one go, mapped by one leaf, and comes back as a huge page
+ */
+static void test_gpu_first(void)
+{
+	struct svm svm;
+	char *p;
+
+	svm_open(&svm);
+	svm_migrate_on_fault(true);
+	p = svm_alloc(SZ_2M, PAGES_THP);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_DONTNEED), 0);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_NOWHERE), BLOCK);
+
+	svm_trace_on();
+	svm_ledger_start();
+	igt_assert_eq_u32(svm_gpu_read(&svm, p + 3 * SZ_4K), 0);
+	leaves_are(0, 0, 1);
+	svm_trace_off();
+	igt_info("%u attempts, %u copies\n", svm_traced("nouveau_svm_migrate", NULL, NULL),
+		 svm_traced("nouveau_svm_copy", NULL, NULL));
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), BLOCK);
+	/* Of the whole, and none of pieces. */
+	igt_assert_eq((int)svm_traced("nouveau_svm_migrate", NULL, NULL), 1);
+
+	svm_gpu_write_pages(&svm, p, BLOCK, 0x5000);
+	svm_cpu_check_pages(p, BLOCK, 0x5000, false);
+	igt_assert(svm_page_is_thp(p));
+	svm_free(p, SZ_2M);
+	svm_close(&svm);
+}
+
 int igt_main()
 {
 	igt_describe("A leaf of 64 KiB");
@@ -182,4 +216,7 @@ int igt_main()
 	igt_describe("One block, all sizes in turn");
 	igt_subtest("thp-then-mixed-then-thp")
 		test_change();
+	igt_describe("The GPU is first");
+	igt_subtest("gpu-first")
+		test_gpu_first();
 }

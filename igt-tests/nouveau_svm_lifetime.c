@@ -372,6 +372,16 @@ static void test_churn(void)
 	igt_assert_eq_u64(blocks_left(), 0);
 }
 
+/* Mappings would hold the file. */
+static void unmap_buffers(struct svm *svm)
+{
+	munmap(svm->chan.push.map, svm->chan.push.size);
+	munmap(svm->chan.code.map, svm->chan.code.size);
+	munmap(svm->chan.launch.map, svm->chan.launch.size);
+	munmap(svm->chan.fence.map, svm->chan.fence.size);
+	munmap(svm->out.map, svm->out.size);
+}
+
 /**
  * SUBTEST: %s-while-missing-%s
  * Description: a process ends by %arg[1] while service of its fault waits for a page that only it could supply (%arg[2])
@@ -412,12 +422,8 @@ static void test_missing(enum end end, bool before)
 		if (nv_launch(&svm.chan, &svm.read, 1, 1, &args, sizeof(args)) || nv_submit(&svm.chan) ||
 		    !svm_slow_hit(&slow, 30000) || write(ready[1], "x", 1) != 1)
 			_exit(1);
-		/* Mappings would hold the file for as long as service of the fault holds the address space. */
-		munmap(svm.chan.push.map, svm.chan.push.size);
-		munmap(svm.chan.code.map, svm.chan.code.size);
-		munmap(svm.chan.launch.map, svm.chan.launch.size);
-		munmap(svm.chan.fence.map, svm.chan.fence.size);
-		munmap(svm.out.map, svm.out.size);
+		/* Or they do for as long as service of the fault holds the address space. */
+		unmap_buffers(&svm);
 		if (end == KILL)
 			pause();
 		_exit(0);
@@ -432,6 +438,90 @@ static void test_missing(enum end end, bool before)
 	}
 	igt_assert_f(got == pid, "it does not end\n");
 	close(ready[0]);
+	others_work();
+}
+
+/* Wait until a counter of the driver's is more than @than. */
+static bool counter_rises(const char *name, uint64_t than)
+{
+	uint64_t v = 0;
+	int i;
+
+	/* Each look takes a second or two while the lock cannot be had. */
+	for (i = 0; i < 30; i++) {
+		if (svm_driver_counter(name, &v) && v > than)
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
+/* Collection waits for a page, and a fault for collection. Then the file is closed. */
+static int close_collecting(void)
+{
+	char *a = mmap(NULL, 2 * SZ_2M, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *p, *q;
+	struct nv_args args;
+	struct svm_slow slow;
+	uint64_t faults;
+	struct svm svm;
+
+	p = (char *)(((uintptr_t)a + SZ_2M - 1) & ~(SZ_2M - 1));
+	if (a == MAP_FAILED || mprotect(p, SZ_2M, PROT_READ | PROT_WRITE) ||
+	    madvise(p, SZ_2M, MADV_NOHUGEPAGE))
+		return 1;
+	q = svm_alloc(SZ_2M, PAGES_4K);
+	svm_open(&svm);
+	/* All of it in one range and in VRAM, but for a page that nobody supplies. */
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_bind_vram(&svm, p, SZ_2M);
+	if (svm_count_pages(p, SZ_2M, PAGE_IN_VRAM) != NR ||
+	    madvise(p + SZ_4K, SZ_4K, MADV_DONTNEED))
+		return 2;
+	svm_slow_begin(&slow, p, SZ_2M);
+	if (munmap(p + SZ_1M, SZ_1M) || !svm_slow_hit(&slow, 30000))
+		return 3;
+
+	args = (struct nv_args){ .dst = svm.out.va, .src = (uintptr_t)q };
+	nv_use(&svm.chan, &svm.out);
+	if (!svm_driver_counter("faults", &faults) ||
+	    nv_launch(&svm.chan, &svm.read, 1, 1, &args, sizeof(args)) || nv_submit(&svm.chan) ||
+	    !counter_rises("faults", faults))
+		return 4;
+	unmap_buffers(&svm);
+	close(svm.dev.fd);
+	return 0;
+}
+
+/**
+ * SUBTEST: close-while-collecting
+ * Description: a file is closed while a fault waits for collection, and that for a page that its
+ *	process does not supply: the fault is cancelled, and the channel ends by itself
+ */
+static void test_close_collecting(void)
+{
+	uint64_t before, after;
+	pid_t pid, got = 0;
+	int st = -1, i;
+
+	svm_migrate_on_fault(false);
+	igt_require(svm_driver_counter("cancels", &before));
+	pid = fork();
+	igt_assert(pid >= 0);
+	if (!pid)
+		_exit(close_collecting());
+	for (i = 0; i < 1200 && !got; i++) {
+		got = waitpid(pid, &st, WNOHANG);
+		usleep(100000);
+	}
+	svm_migrate_on_fault(true);
+	if (!got)
+		kill(pid, SIGKILL);
+	igt_assert_f(got == pid, "it does not end\n");
+	igt_assert_f(WIFEXITED(st) && WEXITSTATUS(st) == 0, "it ended with %#x\n", st);
+	igt_info("it took %d tenths of a second\n", i);
+	/* Else the channel was torn down with its fault, after 15 s of patience. */
+	igt_assert(svm_driver_counter("cancels", &after));
+	igt_assert_eq_u64(after - before, 1);
 	others_work();
 }
 
@@ -664,6 +754,9 @@ int igt_main()
 	for (i = 0; i < 4; i++)
 		igt_subtest_f("%s-while-missing-%s", ends[i & 1], i & 2 ? "after" : "before")
 			test_missing(i & 1 ? KILL : EXIT, !(i & 2));
+	igt_describe("A file is closed while its fault waits for collection");
+	igt_subtest("close-while-collecting")
+		test_close_collecting();
 	igt_describe("SVM_BIND is interrupted while it waits for a page");
 	igt_subtest("bind-interrupted")
 		test_bind_interrupted();

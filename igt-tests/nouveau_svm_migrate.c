@@ -182,6 +182,110 @@ static void test_two_vmas(struct svm *svm)
 }
 
 /**
+ * SUBTEST: read-only-%s
+ * Description: memory that its process may only read moves to VRAM %arg[1]; the GPU may not write to
+ *	it there either
+ *
+ * arg[1]:
+ *
+ * @bind: by SVM_BIND
+ * @fault: when the GPU reads it
+ */
+static void test_read_only(struct svm *svm, bool bind)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	uint64_t pages = 0;
+	struct svm bad;
+
+	svm_migrate_on_fault(!bind);
+	svm_cpu_write_pages(p, NR, 0x5000);
+	igt_assert_eq(mprotect(p, SZ_2M, PROT_READ), 0);
+	if (bind) {
+		igt_assert_eq(nv_svm_bind(&svm->dev, p, SZ_2M, true, &pages), 0);
+		igt_assert_eq_u64(pages, NR);
+	}
+	svm_gpu_check_pages(svm, p, NR, 0x5000);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+
+	/* On a channel of its own, which that kills. */
+	svm_open(&bad);
+	igt_assert_eq(svm_gpu_try(&bad, &bad.write, (uintptr_t)p + 9 * SZ_4K, 0, 1), -ENODEV);
+	igt_assert_eq(svm_fault_record(p + 9 * SZ_4K), -EACCES);
+	svm_close(&bad);
+	svm_gpu_check_pages(svm, p, NR, 0x5000);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+
+	svm_cpu_check_pages(p, NR, 0x5000, true);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR);
+	igt_assert_eq(mprotect(p, SZ_2M, PROT_READ | PROT_WRITE), 0);
+	svm_gpu_write_pages(svm, p, NR, 0x5100);
+	svm_cpu_check_pages(p, NR, 0x5100, false);
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: read-only-once
+ * Description: many threads read memory that may only be read, a page each: it is mapped once for
+ *	all
+ */
+static void test_read_only_once(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	uint64_t maps, mapped;
+
+	svm_migrate_on_fault(false);
+	svm_cpu_write_pages(p, NR, 0x5200);
+	igt_assert_eq(mprotect(p, SZ_2M, PROT_READ), 0);
+	igt_require(svm_driver_counter("maps", &maps));
+	svm_ledger_start();
+	svm_gpu_check_pages(svm, p, NR, 0x5200);
+	svm_ledger_stop();
+	igt_assert(svm_driver_counter("maps", &mapped));
+	igt_info("%" PRIu64 " faults, mapped %" PRIu64 " times\n", svm_ledger("fault_replayable"),
+		 mapped - maps);
+	igt_assert_lt_u64(1, svm_ledger("fault_replayable"));
+	igt_assert_eq_u64(mapped - maps, 1);
+	igt_assert_eq_u64(svm_ledger("pte_write_4k"), NR);
+	svm_migrate_on_fault(true);
+	igt_assert_eq(mprotect(p, SZ_2M, PROT_READ | PROT_WRITE), 0);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: munmap-keeps-holes
+ * Description: half of a block that the GPU had mapped from RAM is unmapped: what is missing in the
+ *	other half stays so
+ */
+static void test_munmap_holes(struct svm *svm)
+{
+	char *a = mmap(NULL, 2 * SZ_2M, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *p;
+	char *q = svm_alloc(SZ_2M, PAGES_4K);
+
+	igt_assert(a != MAP_FAILED);
+	p = (char *)(((uintptr_t)a + SZ_2M - 1) & ~(SZ_2M - 1));
+	igt_assert_eq(mprotect(p, SZ_2M, PROT_READ | PROT_WRITE), 0);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_NOHUGEPAGE), 0);
+	svm_migrate_on_fault(false);
+	svm_cpu_write_pages(p, NR, 0x5300);
+	svm_cpu_write_pages(q, 8, 0x5600);
+	svm_gpu_check_pages(svm, p, NR, 0x5300);
+	igt_assert_eq(madvise(p + 5 * SZ_4K, 20 * SZ_4K, MADV_DONTNEED), 0);
+	igt_assert_eq(munmap(p + SZ_1M, SZ_1M), 0);
+	/* Who serves the fault has collected before. */
+	svm_gpu_check_pages(svm, q, 8, 0x5600);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_1M, PAGE_NOWHERE), 20);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_1M, PAGE_IN_RAM), NR / 2 - 20);
+	/* The half that is left. */
+	svm_gpu_check_pages(svm, p, 4, 0x5300);
+	svm_gpu_check_pages(svm, p + 128 * SZ_4K, 128, 0x5300 + 128);
+	igt_assert_eq_u32(svm_gpu_read(svm, p + 6 * SZ_4K), 0);
+	svm_migrate_on_fault(true);
+	munmap(a, 2 * SZ_2M);
+	svm_free(q, SZ_2M);
+}
+
+/**
  * SUBTEST: pin-brings-back-%s
  * Description: a long-term pin of memory in VRAM (%arg[1]) moves it to RAM, with its data
  *
@@ -661,6 +765,16 @@ int igt_main()
 		igt_describe("Two VMAs in a block");
 		igt_subtest("two-vmas")
 			test_two_vmas(&svm);
+		igt_describe("Read-only memory");
+		igt_subtest("read-only-bind")
+			test_read_only(&svm, true);
+		igt_subtest("read-only-fault")
+			test_read_only(&svm, false);
+		igt_subtest("read-only-once")
+			test_read_only_once(&svm);
+		igt_describe("Half of a block goes");
+		igt_subtest("munmap-keeps-holes")
+			test_munmap_holes(&svm);
 		igt_describe("A long-term pin brings memory back");
 		igt_subtest("pin-brings-back-4k")
 			test_pin_vram(&svm, PAGES_4K);

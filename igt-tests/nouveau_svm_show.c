@@ -409,34 +409,9 @@ static void test_fdinfo(void)
 
 /* --- trace points --- */
 
-#define TRACEFS "/sys/kernel/tracing/"
-
-static void trace_write(const char *file, const char *text)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), TRACEFS "%s", file);
-	svm_must_write(path, text);
-}
-
-/* Lines of an event that have all of @with. */
-static unsigned int traced(const char *event, const char *with, const char *and_with)
-{
-	char line[1024], name[64];
-	unsigned int n = 0;
-	FILE *f = fopen(TRACEFS "trace", "re");
-
-	igt_assert(f);
-	snprintf(name, sizeof(name), " %s: ", event);
-	while (fgets(line, sizeof(line), f))
-		n += strstr(line, name) && (!with || strstr(line, with)) && (!and_with || strstr(line, and_with));
-	fclose(f);
-	return n;
-}
-
 static void expect_traced(const char *event, const char *with, const char *and_with)
 {
-	igt_assert_f(traced(event, with, and_with), "no event %s with \"%s\" and \"%s\"\n", event, with ? with : "",
+	igt_assert_f(svm_traced(event, with, and_with), "no event %s with \"%s\" and \"%s\"\n", event, with ? with : "",
 		     and_with ? and_with : "");
 }
 
@@ -457,9 +432,7 @@ static void test_trace(void)
 	q = svm_alloc(SZ_2M, PAGES_THP);
 	svm_cpu_write_pages(p, NR, 0x100);
 	svm_cpu_write_pages(q, NR, 0x200);
-	trace_write("trace", "\n");
-	trace_write("events/nouveau_svm/enable", "1");
-	trace_write("tracing_on", "1");
+	svm_trace_on();
 	igt_assert_eq_u32(svm_gpu_read(&svm, p + 3 * SZ_4K), 0x103);
 	svm_cpu_check_pages(p, NR, 0x100, true);
 	svm_bind_vram(&svm, q, SZ_2M);
@@ -467,7 +440,7 @@ static void test_trace(void)
 	svm_vram_release(&fill);
 	svm_cpu_check_pages(q, NR, 0x200, true);
 	svm_free(p, SZ_2M);
-	trace_write("events/nouveau_svm/enable", "0");
+	svm_trace_off();
 
 	snprintf(page, sizeof(page), "addr=%#" PRIx64 " access=0", (uint64_t)(uintptr_t)p + 3 * SZ_4K);
 	expect_traced("nouveau_svm_fault", page, "spurious=0 error=0");
@@ -482,11 +455,11 @@ static void test_trace(void)
 	expect_traced("nouveau_svm_cpu_fault", page, "result=0x0");
 	expect_traced("nouveau_svm_evict", "size=2097152", "error=0");
 
-	trace_write("trace", "\n");
+	svm_trace_drop();
 	svm_gpu_write_pages(&svm, q, NR, 0x300);
 	svm_cpu_check_pages(q, NR, 0x300, false);
-	igt_assert_eq((int)traced("nouveau_svm_fault", NULL, NULL), 0);
-	igt_assert_eq((int)traced("nouveau_svm_copy", NULL, NULL), 0);
+	igt_assert_eq((int)svm_traced("nouveau_svm_fault", NULL, NULL), 0);
+	igt_assert_eq((int)svm_traced("nouveau_svm_copy", NULL, NULL), 0);
 	svm_free(q, SZ_2M);
 	svm_close(&svm);
 }

@@ -23,6 +23,7 @@
 IGT_TEST_DESCRIPTION("Unbind, removal and unload with data in VRAM.");
 
 #define NR (SZ_2M / SZ_4K)
+#define OPENING_ROUNDS 4
 
 enum way { UNBIND, REMOVE };
 
@@ -262,6 +263,118 @@ static void test_while_missing(enum way way)
 	svm_free(r, SZ_2M);
 }
 
+/* Who opens while the driver goes: what they and the parent know of each other. */
+struct opening {
+	bool stop;
+	uint32_t inits;
+};
+
+/* Are there device pages, or are some being made? */
+static bool has_device_pages(void)
+{
+	FILE *f = fopen("/proc/iomem", "re");
+	bool there = false;
+	char line[256];
+
+	igt_assert(f);
+	while (fgets(line, sizeof(line), f))
+		there |= strstr(line, "nouveau-svm") != NULL;
+	fclose(f);
+	return there;
+}
+
+static void drop_device_pages(void)
+{
+	/* Those that nobody uses. */
+	svm_must_write("/proc/sys/vm/drop_caches", "2");
+}
+
+/*
+ * Open, SVM_INIT, close, whether there is a driver or not. One client @drops the device pages, so
+ * that they have to be made again; one that is @alone waits until they have gone, by work items.
+ */
+static void open_all_the_time(struct opening *o, bool alone, bool drops)
+{
+	struct nv_dev dev;
+
+	alarm(120);
+	while (!__atomic_load_n(&o->stop, __ATOMIC_RELAXED)) {
+		if (alone && has_device_pages()) {
+			usleep(20000);
+			drop_device_pages();
+			continue;
+		}
+		if (drops)
+			drop_device_pages();
+		if (nv_dev_open(&dev, NULL)) {
+			usleep(1000);
+			continue;
+		}
+		if (!nv_svm_init(&dev))
+			__atomic_fetch_add(&o->inits, 1, __ATOMIC_RELAXED);
+		nv_dev_close(&dev);
+	}
+}
+
+/* Wait for the moment in which their making begins. Return: false if it has not come within a while. */
+static bool await_device_pages(void)
+{
+	bool before = true;
+	uint32_t i;
+
+	for (i = 0; i < 2000; i++) {
+		bool there = has_device_pages();
+
+		if (there && !before)
+			return true;
+		before = there;
+		usleep(1000);
+	}
+	return false;
+}
+
+/**
+ * SUBTEST: unbind-while-opening
+ * Description: clients come and go when the driver is unbound: device pages that are just made, or put away, go too
+ */
+static void test_while_opening(void)
+{
+	struct opening *o = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char *p = svm_alloc(SZ_2M, PAGES_4K), slot[64];
+	struct svm svm;
+	uint32_t round, clients;
+	bool being_made;
+
+	igt_assert(o != MAP_FAILED);
+	svm_gpu_slot(slot);
+	for (round = 0; round < OPENING_ROUNDS; round++) {
+		o->stop = false;
+		o->inits = 0;
+		/* Several, or one: others would keep the pages in use. */
+		clients = round % 2 ? 3 : 1;
+		igt_fork(child, clients)
+			open_all_the_time(o, clients == 1, child == 0);
+		being_made = await_device_pages();
+		take_away(UNBIND, slot);
+		__atomic_store_n(&o->stop, true, __ATOMIC_RELAXED);
+		igt_waitchildren();
+		igt_info("round %u: %u SVM_INIT, unbound while device pages were %s\n", round, o->inits,
+			 being_made ? "being made" : "there");
+		igt_assert(being_made || clients > 1);
+		bring_back(UNBIND, slot);
+		works();
+	}
+	svm_open(&svm);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_bind_vram(&svm, p, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	svm_cpu_check_pages(p, NR, 0x100, true);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+	munmap(o, SZ_4K);
+}
+
 /**
  * SUBTEST: unload
  * Description: the module is unloaded while a process has data in VRAM and no file open
@@ -363,6 +476,9 @@ int igt_main()
 		test_while_missing(UNBIND);
 	igt_subtest("remove-while-missing")
 		test_while_missing(REMOVE);
+	igt_describe("Clients come and go");
+	igt_subtest("unbind-while-opening")
+		test_while_opening();
 	igt_describe("The module goes");
 	igt_subtest("unload")
 		test_unload();

@@ -7,9 +7,12 @@
  * Functionality: a copy engine that does not answer
  * Description: the engine is stopped before its memory is anybody's, SVM says so, and goes on without copies
  *
- * Each ends with the driver bound anew, on which all is well again.
+ * Each that wedges it ends with the driver bound anew, on which all is well again. A channel that
+ * was killed, killed-*, does not: there is another.
  */
+#include <dirent.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -27,6 +30,7 @@ IGT_TEST_DESCRIPTION("A copy engine that does not answer.");
 
 /* The model's number of the engine that moves pages: the first copy engine off the runlist of the graphics engine. */
 #define COPY_ENGINE 2
+#define COPY_RESIDENT "engine.ce1.resident"
 
 static char slot[64];
 
@@ -42,9 +46,18 @@ static bool wedged(void)
 
 static void begin(void)
 {
+	volatile char *heap;
+
 	svm_gpu_slot(slot);
 	igt_assert(!wedged());
 	svm_migrate_on_fault(false);
+	/* While a copy hangs mmap_lock is held: the heap must not grow. A reply of the model's takes 1 MiB. */
+	mallopt(M_MMAP_THRESHOLD, 4 * SZ_1M);
+	mallopt(M_TRIM_THRESHOLD, 32 * SZ_1M);
+	heap = malloc(3 * SZ_1M);
+	igt_assert(heap);
+	*heap = 0;
+	free((void *)heap);
 }
 
 static void hang(void)
@@ -234,7 +247,6 @@ struct binder {
 	char *p;
 	uint64_t bus, len, pages;
 	pthread_barrier_t *start;
-	pid_t tid;
 	int err;
 };
 
@@ -244,7 +256,6 @@ static void *binder_main(void *arg)
 {
 	struct binder *b = arg, *none = NULL;
 
-	__atomic_store_n(&b->tid, gettid(), __ATOMIC_RELEASE);
 	pthread_barrier_wait(b->start);
 	nv_svm_bind(&b->svm.dev, b->p, SZ_2M, true, &b->pages);
 	/* Whoever is back first has memory that nobody reads any more. */
@@ -254,13 +265,13 @@ static void *binder_main(void *arg)
 }
 
 /* Does a thread sleep in the copy engine's code until a fence ends? */
-static bool waits_for_fence(pid_t tid)
+static bool waits_for_fence(const char *task)
 {
-	char path[64], stack[4096];
+	char path[320], stack[4096];
 	size_t len;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stack", tid);
+	snprintf(path, sizeof(path), "/proc/%s/stack", task);
 	f = fopen(path, "r");
 	/* It may be over. */
 	if (!f)
@@ -271,16 +282,41 @@ static bool waits_for_fence(pid_t tid)
 	return strstr(stack, "nouveau_svm_ce_") && strstr(stack, "dma_fence_");
 }
 
-/* While the engine hangs nobody holds the lock: all wait for fences, of their own or for room in the ring. */
-static bool all_wait_for_fences(const struct binder *b, uint32_t n)
+/* How many of the driver's threads do, that serve this process's address spaces and do its SVM_BIND? */
+static uint32_t services_that_wait(void)
 {
-	uint32_t i, tries, waiting;
+	char path[320], comm[64], own[64];
+	DIR *d = opendir("/proc");
+	uint32_t nr = 0;
+	struct dirent *e;
+
+	snprintf(own, sizeof(own), "nouveau_svm/%d\n", getpid());
+	while (d && (e = readdir(d))) {
+		FILE *f;
+
+		if (e->d_name[0] < '1' || e->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		if (fgets(comm, sizeof(comm), f) && !strcmp(comm, own))
+			nr += waits_for_fence(e->d_name);
+		fclose(f);
+	}
+	if (d)
+		closedir(d);
+	return nr;
+}
+
+/* While the engine hangs nobody holds the lock: all wait for fences, of their own or for room in the ring. */
+static bool all_wait_for_fences(uint32_t n)
+{
+	uint32_t tries;
 
 	/* The driver gives the engine 15 s. */
 	for (tries = 0; tries < 1000 && !wedged(); tries++) {
-		for (waiting = 0, i = 0; i < n; i++)
-			waiting += waits_for_fence(__atomic_load_n(&b[i].tid, __ATOMIC_ACQUIRE));
-		if (waiting == n)
+		if (services_that_wait() == n)
 			return true;
 		usleep(10000);
 	}
@@ -314,7 +350,7 @@ static void hang_with(uint32_t n, bool holes)
 	hang();
 	for (i = 0; i < n; i++)
 		igt_assert_eq(pthread_create(&thread[i], NULL, binder_main, &b[i]), 0);
-	waited = all_wait_for_fences(b, n);
+	waited = all_wait_for_fences(n);
 	for (i = 0; i < n; i++)
 		pthread_join(thread[i], NULL);
 	igt_assert(waited);
@@ -356,6 +392,228 @@ static void test_ring(void)
 	hang_with(6, true);
 }
 
+/* The channel that pages move on has been on its engine since the last copy. */
+static uint64_t copy_channel(void)
+{
+	struct gpu_model *m = gpu_model_open(0);
+	uint64_t id;
+
+	igt_assert(m);
+	id = gpu_model_state(m, COPY_RESIDENT);
+	gpu_model_close(m);
+	igt_assert_f(id != UINT64_MAX && id, "no channel is on the copy engine\n");
+	return id - 1;
+}
+
+/* Its PBDMA reports an error, upon which nouveau kills it. Return: 0, or it is not killed. */
+static int kill_channel(uint64_t id)
+{
+	const struct gpu_model_inject inj = { .point = "chan_error", .nth = 1, .arg = id };
+	struct gpu_model *m = gpu_model_open(0);
+	int err = m ? gpu_model_inject(m, &inj) : -ENOENT, i;
+	char key[32];
+
+	snprintf(key, sizeof(key), "chan.%u.enabled", (unsigned int)id);
+	for (i = 0; !err && gpu_model_state(m, key) == 1; i++) {
+		if (i == 1000)
+			err = -ETIMEDOUT;
+		usleep(10000);
+	}
+	if (m)
+		gpu_model_close(m);
+	/* The rest of its interrupt's handler. */
+	usleep(200000);
+	return err;
+}
+
+static uint64_t copy_errors(void)
+{
+	uint64_t v = 0;
+
+	igt_assert(svm_driver_counter("copy_errors", &v));
+	return v;
+}
+
+/**
+ * SUBTEST: idle-channel-killed
+ * Description: the channel for copies is killed while nothing is copied: no access to memory fails for that
+ */
+static void test_idle_killed(void)
+{
+	uint64_t errors, pages = UINT64_MAX, killed = svm_injected("chan_error");
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	uint32_t v = 0;
+	struct svm svm;
+
+	begin();
+	svm_open(&svm);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_bind_vram(&svm, p, SZ_2M);
+	svm_gpu_write_pages(&svm, p, NR, 0x200);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	errors = copy_errors();
+
+	igt_assert_eq(kill_channel(copy_channel()), 0);
+	igt_assert_f(svm_cpu_try(p, &v), "SIGBUS, though nothing of it was copied\n");
+	igt_assert_eq_u32(v, 0x200);
+	igt_assert_eq_u64(copy_errors(), errors);
+	svm_cpu_check_pages(p, NR, 0x200, false);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR);
+
+	/* And the one that took its place. */
+	svm_bind_vram(&svm, p, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	igt_assert_eq(kill_channel(copy_channel()), 0);
+	igt_assert_f(svm_cpu_try(p + SZ_1M, &v), "SIGBUS, though nothing of it was copied\n");
+	igt_assert_eq_u32(v, 0x200 + NR / 2);
+	svm_cpu_check_pages(p, NR, 0x200, false);
+	igt_assert_eq(nv_svm_bind(&svm.dev, p, SZ_2M, true, &pages), 0);
+	igt_assert_eq_u64(pages, NR);
+	igt_assert_eq_u64(copy_errors(), errors);
+	igt_assert_eq_u64(svm_injected("chan_error") - killed, 2);
+	igt_assert(!wedged());
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+struct toucher {
+	const char *p;
+	bool ok;
+	pid_t tid;
+	uint32_t word;
+	int busy;
+};
+
+/* Is the engine at work, or soon at rest? Whoever hangs does not come to rest. */
+static int engine_busy(void)
+{
+	struct gpu_model *m = gpu_model_open(0);
+	int err = m ? gpu_model_wait_idle(m, 1000) : -ENOENT;
+
+	if (m)
+		gpu_model_close(m);
+	return err;
+}
+
+static void *toucher_main(void *arg)
+{
+	struct toucher *t = arg;
+
+	__atomic_store_n(&t->tid, gettid(), __ATOMIC_RELEASE);
+	t->ok = svm_cpu_try(t->p, &t->word);
+	/* What was told has to be true now. */
+	t->busy = engine_busy();
+	return NULL;
+}
+
+static bool comes_to_wait(const pid_t *tid)
+{
+	char task[64];
+	int tries;
+
+	for (tries = 0; tries < 1000 && !wedged(); tries++) {
+		snprintf(task, sizeof(task), "self/task/%d", __atomic_load_n(tid, __ATOMIC_ACQUIRE));
+		if (waits_for_fence(task))
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+/**
+ * SUBTEST: killed-cpu-fault
+ * Description: the channel is killed over the copy of a CPU fault: SIGBUS comes when the engine has let go of it
+ */
+static void test_killed_cpu_fault(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	struct toucher t = { .p = p };
+	uint64_t errors, id;
+	pthread_t thread;
+	struct svm svm;
+	bool waited;
+	int err;
+
+	begin();
+	svm_open(&svm);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_bind_vram(&svm, p, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	svm_gpu_write_pages(&svm, p, NR, 0x200);
+	errors = copy_errors();
+	id = copy_channel();
+	hang();
+	igt_assert_eq(pthread_create(&thread, NULL, toucher_main, &t), 0);
+	waited = comes_to_wait(&t.tid);
+	err = kill_channel(id);
+	pthread_join(thread, NULL);
+	igt_assert_eq(go_on(0, 0), 0);
+	igt_assert(waited);
+	igt_assert_eq(err, 0);
+	igt_assert_f(!t.ok, "the CPU reads %#x\n", t.word);
+	igt_assert_f(t.busy == 0, "the copy was under way when it had failed: %s\n", strerror(-t.busy));
+	igt_assert_eq_u64(copy_errors(), errors + 1);
+	igt_assert(!wedged());
+	/* With the next channel it succeeds. */
+	svm_cpu_check_pages(p, NR, 0x200, false);
+	igt_assert_eq_u64(copy_errors(), errors + 1);
+	svm_injected("chan_error");
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: killed-bind
+ * Description: the channel is killed over SVM_BIND: when that is back, nobody reads the memory any more
+ */
+static void test_killed_bind(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K), *q = svm_alloc(SZ_2M, PAGES_THP);
+	struct binder b = { .p = q, .len = SZ_2M, .pages = UINT64_MAX };
+	pthread_barrier_t start;
+	uint64_t errors, id;
+	pthread_t thread;
+	bool waited;
+	int err;
+
+	begin();
+	svm_open(&b.svm);
+	/* So that it is known which channel it is. */
+	svm_bind_vram(&b.svm, p, SZ_2M);
+	svm_cpu_write_pages(q, NR, 0x100);
+	/* A huge page is in one piece, and can be watched. */
+	b.bus = svm_page_pfn(q) * SZ_4K;
+	errors = copy_errors();
+	igt_assert_eq(pthread_barrier_init(&start, NULL, 1), 0);
+	b.start = &start;
+	first_back = NULL;
+	id = copy_channel();
+	hang();
+	igt_assert_eq(pthread_create(&thread, NULL, binder_main, &b), 0);
+	waited = all_wait_for_fences(1);
+	err = kill_channel(id);
+	pthread_join(thread, NULL);
+	igt_assert(waited);
+	igt_assert_eq(err, 0);
+	igt_assert_eq(b.err, 0);
+	untouched(b.bus, b.len);
+	igt_assert_eq_u64(b.pages, 0);
+	igt_assert_eq_u64(copy_errors(), errors + 1);
+	igt_assert(!wedged());
+	igt_assert_eq_u64(svm_count_pages(q, SZ_2M, PAGE_IN_RAM), NR);
+	svm_cpu_check_pages(q, NR, 0x100, true);
+	/* The next channel is there, sooner or later. */
+	svm_cpu_check_pages(p, 1, 0, false);
+	svm_bind_vram(&b.svm, q, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(q, SZ_2M, PAGE_IN_VRAM), NR);
+	svm_cpu_check_pages(q, NR, 0x100, true);
+	svm_injected("chan_error");
+	pthread_barrier_destroy(&start);
+	svm_close(&b.svm);
+	svm_free(p, SZ_2M);
+	svm_free(q, SZ_2M);
+}
+
 int igt_main()
 {
 	igt_fixture()
@@ -375,4 +633,13 @@ int igt_main()
 	igt_describe("The engine hangs with the ring full");
 	igt_subtest("ring-full")
 		test_ring();
+	igt_describe("The channel is killed while it is idle");
+	igt_subtest("idle-channel-killed")
+		test_idle_killed();
+	igt_describe("The channel is killed over a CPU fault");
+	igt_subtest("killed-cpu-fault")
+		test_killed_cpu_fault();
+	igt_describe("The channel is killed over SVM_BIND");
+	igt_subtest("killed-bind")
+		test_killed_bind();
 }

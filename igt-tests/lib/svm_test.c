@@ -438,6 +438,40 @@ void svm_must_write(const char *path, const char *text)
 	igt_assert_f(svm_write_text(path, text), "%s: %s\n", path, strerror(errno));
 }
 
+#define TRACEFS "/sys/kernel/tracing/"
+
+void svm_trace_drop(void)
+{
+	svm_must_write(TRACEFS "trace", "\n");
+}
+
+void svm_trace_on(void)
+{
+	svm_trace_drop();
+	svm_must_write(TRACEFS "events/nouveau_svm/enable", "1");
+	svm_must_write(TRACEFS "tracing_on", "1");
+}
+
+void svm_trace_off(void)
+{
+	svm_must_write(TRACEFS "events/nouveau_svm/enable", "0");
+}
+
+unsigned int svm_traced(const char *event, const char *with, const char *and_with)
+{
+	FILE *f = fopen(TRACEFS "trace", "re");
+	char line[1024], name[64];
+	unsigned int n = 0;
+
+	igt_assert(f);
+	snprintf(name, sizeof(name), " %s: ", event);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, name) && (!with || strstr(line, with)) &&
+		     (!and_with || strstr(line, and_with));
+	fclose(f);
+	return n;
+}
+
 void svm_gpu_slot(char slot[64])
 {
 	char link[256], *name;

@@ -100,6 +100,15 @@ bool svm_write_text(const char *path, const char *text);
 /** svm_must_write() - the same, where failing fails the test. */
 void svm_must_write(const char *path, const char *text);
 
+/** svm_trace_on() - record what the driver's trace points say, from now on. */
+void svm_trace_on(void);
+/** svm_trace_off() - no more; what was recorded stays. */
+void svm_trace_off(void);
+/** svm_trace_drop() - forget what was recorded. */
+void svm_trace_drop(void);
+/** svm_traced() - how often @event was recorded with all of these texts; each may be NULL. */
+unsigned int svm_traced(const char *event, const char *with, const char *and_with);
+
 /** svm_gpu_slot() - the first GPU's name on the PCI bus: "0000:00:03.0" */
 void svm_gpu_slot(char slot[64]);
 void svm_driver_unbind(const char *slot);
