@@ -393,14 +393,6 @@ static int protect(struct protector *w, bool on)
 	return ioctl(w->fd, UFFDIO_WRITEPROTECT, &wp);
 }
 
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* Lifts the protection for who waits for that. */
 static void *protector_main(void *arg)
 {
@@ -415,10 +407,10 @@ static void *protector_main(void *arg)
 		if (poll(&pfd, 1, 20) <= 0 || read(w->fd, &msg, sizeof(msg)) != sizeof(msg))
 			continue;
 		us = __atomic_exchange_n(&w->again_us, -1, __ATOMIC_ACQ_REL);
-		until = now_us() + (us > 0 ? us : 0);
+		until = svm_now_us() + (us > 0 ? us : 0);
 		w->err |= protect(w, false);
 		w->lifted++;
-		while (us >= 0 && now_us() < until)
+		while (us >= 0 && svm_now_us() < until)
 			;
 		if (us >= 0)
 			w->err |= protect(w, true);
@@ -453,8 +445,8 @@ static void test_write_protected(struct svm *svm)
 	igt_require(svm_driver_counter("cancels", &before));
 	igt_assert_eq(pthread_create(&thread, NULL, protector_main, &w), 0);
 	/* One delay or the other is that between the driver's two looks at the page. */
-	end = now_us() + 15 * 1000000;
-	for (i = 0; i < 120 && !err && now_us() < end; i++) {
+	end = svm_now_us() + 15 * 1000000;
+	for (i = 0; i < 120 && !err && svm_now_us() < end; i++) {
 		const struct nv_args args = { .dst = (uintptr_t)&p[16], .value = 1 };
 
 		__atomic_store_n(&w.again_us, (int)i * 15, __ATOMIC_RELEASE);

@@ -195,6 +195,9 @@ static void begin_swapped(void)
 	for (turn = 0; turn < 200 && !svm_count_pages(s.mem, SZ_64K, PAGE_SWAPPED); turn++) {
 		igt_assert_eq(madvise(s.mem + 3 * SZ_4K, SZ_4K, MADV_PAGEOUT), 0);
 		usleep(10000);
+		/* To drop caches has all CPUs do that. */
+		if (turn % 50 == 49)
+			svm_must_write("/proc/sys/vm/drop_caches", "1");
 	}
 	igt_assert_eq_u64(svm_count_pages(s.mem, SZ_64K, PAGE_SWAPPED), 1);
 }

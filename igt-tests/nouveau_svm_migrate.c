@@ -718,17 +718,24 @@ static void test_full(struct svm *svm)
 static void test_ping_pong(struct svm *svm)
 {
 	char *p = svm_alloc(SZ_2M, PAGES_THP);
-	const uint32_t turns = 40;
+	const uint32_t turns = 40, window = 3;
+	uint64_t start[40], shortest = UINT64_MAX;
 	uint32_t i;
 
 	svm_ledger_start();
 	for (i = 0; i < turns; i++) {
+		start[i] = svm_now_us();
+		if (i >= window && start[i] - start[i - window] < shortest)
+			shortest = start[i] - start[i - window];
 		*(volatile uint32_t *)p = i;
 		svm_gpu_write(svm, p + 4, i);
 		igt_assert_eq_u32(*(volatile uint32_t *)(p + 4), i);
 	}
 	svm_ledger_stop();
 	igt_info("%" PRIu64 " launches in %u turns\n", svm_ledger("ce_launch"), turns);
+	/* The driver looks for three moves in 100 ms. If a machine is never that fast there was nothing to stop. */
+	igt_skip_on_f(shortest >= 100000 && svm_ledger("ce_launch") > turns, "three turns take %" PRIu64 " us\n",
+		      shortest);
 	/* Without a stop there are two a turn. */
 	igt_assert_lte_u64(svm_ledger("ce_launch"), turns);
 	svm_free(p, SZ_2M);

@@ -45,6 +45,9 @@ PROVOKED = [
     # The driver is bound anew; a display that is not there has no format.
     (re.compile(r"igt@nouveau_svm_(setup|wedged)@|igt@nouveau_svm_show@unbound"),
      re.compile(r"\[drm\] No compatible format found"), None),
+    # make_device_exclusive() cannot wait for userfaultfd, of which CONFIG_DEBUG_VM tells with a stack.
+    (re.compile(r"igt@nouveau_svm_fault@atomic-write-protected"), re.compile(r"FAULT_FLAG_ALLOW_RETRY missing"),
+     re.compile(r"</TASK>")),
     # A memory cgroup that is too small for its process.
     (re.compile(r"igt@nouveau_svm_limits@memcg-oom"), re.compile(r"nouveau_svm(_lim|/\d+) invoked oom-killer"),
      re.compile(r"Memory cgroup out of memory: Killed process \d+ \(nouveau_svm_lim\)")),

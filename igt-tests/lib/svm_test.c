@@ -12,6 +12,7 @@
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "gpu_model.h"
 #include "svm_test.h"
@@ -721,4 +722,12 @@ void svm_cgroup_leave(void)
 {
 	svm_must_write(CGROUPS "/cgroup.procs", "0");
 	rmdir(CGROUP);
+}
+
+uint64_t svm_now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }

@@ -184,4 +184,7 @@ void svm_cgroup_enter(size_t max);
 /** svm_cgroup_leave() - back to the root, and the cgroup is removed. */
 void svm_cgroup_leave(void);
 
+/** svm_now_us() - Return: microseconds since some time before the test. */
+uint64_t svm_now_us(void);
+
 #endif
