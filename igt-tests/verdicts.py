@@ -39,6 +39,8 @@ PROVOKED = [
     (re.compile(r"igt@nouveau_svm_wedged@"), re.compile(r"svm: off: the copy engine does not answer"), None),
     (re.compile(r"igt@nouveau_svm_wedged@"), re.compile(r"SCHED_ERROR 0a \[CTXSW_TIMEOUT\]"), None),
     (re.compile(r"igt@nouveau_svm_wedged@"), re.compile(r":fenceNonStallIntr\] \[BLOCK\] \(ret:-2\)"), None),
+    # The model injects an error of the channel.
+    (re.compile(r"igt@nouveau_svm_wedged@(idle-channel-)?killed"), re.compile(r"PBDMA\d+: 00004000 \[GPPTR\]"), None),
     (re.compile(r"igt@nouveau_svm_wedged@evict"), re.compile(r"\[TTM\] Buffer eviction failed"), None),
     (re.compile(r"igt@nouveau_svm_wedged@cpu-fault"), re.compile(r"svm: 1 blocks of data are lost with the device"),
      None),
