@@ -23,7 +23,7 @@
 IGT_TEST_DESCRIPTION("Unbind, removal and unload with data in VRAM.");
 
 #define NR (SZ_2M / SZ_4K)
-#define OPENING_ROUNDS 4
+#define OPENING_ROUNDS 2
 
 enum way { UNBIND, REMOVE };
 

@@ -47,10 +47,24 @@ static bool wedged(void)
 static void begin(void)
 {
 	volatile char *heap;
+	struct svm svm;
+	char *p;
 
 	svm_gpu_slot(slot);
+	/* One that failed may have left it so. */
+	if (wedged()) {
+		svm_driver_unbind(slot);
+		svm_driver_bind(slot);
+	}
 	igt_assert(!wedged());
 	svm_migrate_on_fault(false);
+	/* The first mirror of a process takes mmap_lock for writing, for which it would wait while a copy hangs. */
+	svm_open(&svm);
+	p = svm_alloc(SZ_4K, PAGES_4K);
+	svm_cpu_write_pages(p, 1, 0);
+	svm_gpu_check_pages(&svm, p, 1, 0);
+	svm_free(p, SZ_4K);
+	svm_close(&svm);
 	/* While a copy hangs mmap_lock is held: the heap must not grow. A reply of the model's takes 1 MiB. */
 	mallopt(M_MMAP_THRESHOLD, 4 * SZ_1M);
 	mallopt(M_TRIM_THRESHOLD, 32 * SZ_1M);
