@@ -187,40 +187,26 @@ static void setup(void)
 	igt_assert_eq(nv_dev_init(&observer, open(RENDER_NODE, O_RDWR | O_CLOEXEC)), 0);
 }
 
-/*
- * The thread that serves the faults of this process. Return: how many threads serve
- * faults; *@fail_nth is the @file of this process's own, if it is wanted.
- */
-static unsigned int fault_threads(const char *file, int *fail_nth)
+/* A file of the one thread that serves this process's address space. Return: -1 if there is none. */
+static int open_service(const char *file)
 {
-	char path[300], comm[64], own[64];
-	DIR *d = opendir("/proc");
-	unsigned int nr = 0;
-	struct dirent *e;
+	char path[64];
+	pid_t own[2];
+	uint32_t nr = svm_services(own, ARRAY_SIZE(own), NULL);
 
-	snprintf(own, sizeof(own), "nouveau_svm/%d\n", getpid());
-	igt_assert(d);
-	while ((e = readdir(d))) {
-		FILE *f;
+	if (!nr)
+		return -1;
+	igt_assert_eq(nr, 1);
+	snprintf(path, sizeof(path), "/proc/%d/%s", own[0], file);
+	return open(path, O_RDWR | O_CLOEXEC);
+}
 
-		if (e->d_name[0] < '1' || e->d_name[0] > '9')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
-		f = fopen(path, "re");
-		if (!f)
-			continue;
-		if (fgets(comm, sizeof(comm), f) && !strncmp(comm, "nouveau_svm/", strlen("nouveau_svm/"))) {
-			nr++;
-			if (fail_nth && !strcmp(comm, own)) {
-				snprintf(path, sizeof(path), "/proc/%s/%s", e->d_name, file);
-				igt_assert_eq(*fail_nth, -1);
-				*fail_nth = open(path, O_RDWR | O_CLOEXEC);
-			}
-		}
-		fclose(f);
-	}
-	closedir(d);
-	return nr;
+static uint32_t services(void)
+{
+	uint32_t all;
+
+	svm_services(NULL, 0, &all);
+	return all;
 }
 
 static int open_fail_nth(bool kernel)
@@ -229,7 +215,7 @@ static int open_fail_nth(bool kernel)
 	int fd = -1;
 
 	if (kernel) {
-		fault_threads("fail-nth", &fd);
+		fd = open_service("fail-nth");
 	} else {
 		snprintf(path, sizeof(path), "/proc/self/task/%d/fail-nth", getpid());
 		fd = open(path, O_RDWR | O_CLOEXEC);
@@ -264,7 +250,7 @@ struct usage {
 
 static struct usage usage(bool threads)
 {
-	struct usage u = { .threads = threads ? fault_threads(NULL, NULL) : 0 };
+	struct usage u = { .threads = threads ? services() : 0 };
 	FILE *f = svm_driver_open();
 	char line[256];
 
@@ -874,7 +860,7 @@ static void test_short(void)
 	memset(&s, 0, sizeof(s));
 	svm_open(&s.svm);
 	svm_migrate_on_fault(true);
-	fault_threads("make-it-fail", &fd);
+	fd = open_service("make-it-fail");
 	igt_assert_fd(fd);
 	begin_forked();
 	args.dst = (uintptr_t)s.mem;

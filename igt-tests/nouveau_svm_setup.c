@@ -184,26 +184,12 @@ static void test_notifier_size(void)
 	expect_state(SVM_MIGRATES);
 }
 
-/* The device pages are in the map of physical addresses. */
-static bool pagemap_there(void)
-{
-	char line[256];
-	bool there = false;
-	FILE *f = fopen("/proc/iomem", "re");
-
-	igt_assert(f);
-	while (fgets(line, sizeof(line), f))
-		there |= strstr(line, "nouveau-svm") != NULL;
-	fclose(f);
-	return there;
-}
-
 static void shrink(void)
 {
 	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC), i;
 
 	igt_assert_fd(fd);
-	for (i = 0; i < 20 && pagemap_there(); i++) {
+	for (i = 0; i < 20 && svm_has_pagemap(); i++) {
 		igt_assert_eq((int)write(fd, "2", 1), 1);
 		usleep(100000);
 	}
@@ -222,18 +208,18 @@ static void test_pagemap(void)
 
 	for (i = 0; i < 3; i++) {
 		svm_open(&svm);
-		igt_assert(pagemap_there());
+		igt_assert(svm_has_pagemap());
 		svm_cpu_write_pages(p, NR, 0x100 + i);
 		svm_bind_vram(&svm, p, SZ_2M);
 		shrink();
-		igt_assert(pagemap_there());
+		igt_assert(svm_has_pagemap());
 		svm_close(&svm);
 		/* The client has gone, its process's memory has not. */
 		shrink();
-		igt_assert(pagemap_there());
+		igt_assert(svm_has_pagemap());
 		svm_cpu_check_pages(p, NR, 0x100 + i, true);
 		shrink();
-		igt_assert(!pagemap_there());
+		igt_assert(!svm_has_pagemap());
 	}
 	svm_free(p, SZ_2M);
 	expect_state(SVM_MIGRATES);

@@ -57,6 +57,8 @@ static void works(void)
 
 	svm_open(&svm);
 	svm_cpu_write_pages(p, NR, 0x4000);
+	svm_bind_vram(&svm, p, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
 	svm_gpu_write_pages(&svm, p, NR, 0x5000);
 	svm_cpu_check_pages(p, NR, 0x5000, false);
 	svm_close(&svm);
@@ -269,20 +271,6 @@ struct opening {
 	uint32_t inits;
 };
 
-/* Are there device pages, or are some being made? */
-static bool has_device_pages(void)
-{
-	FILE *f = fopen("/proc/iomem", "re");
-	bool there = false;
-	char line[256];
-
-	igt_assert(f);
-	while (fgets(line, sizeof(line), f))
-		there |= strstr(line, "nouveau-svm") != NULL;
-	fclose(f);
-	return there;
-}
-
 static void drop_device_pages(void)
 {
 	/* Those that nobody uses. */
@@ -299,7 +287,7 @@ static void open_all_the_time(struct opening *o, bool alone, bool drops)
 
 	alarm(120);
 	while (!__atomic_load_n(&o->stop, __ATOMIC_RELAXED)) {
-		if (alone && has_device_pages()) {
+		if (alone && svm_has_pagemap()) {
 			usleep(20000);
 			drop_device_pages();
 			continue;
@@ -323,7 +311,7 @@ static bool await_device_pages(void)
 	uint32_t i;
 
 	for (i = 0; i < 2000; i++) {
-		bool there = has_device_pages();
+		bool there = svm_has_pagemap();
 
 		if (there && !before)
 			return true;
@@ -340,8 +328,7 @@ static bool await_device_pages(void)
 static void test_while_opening(void)
 {
 	struct opening *o = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	char *p = svm_alloc(SZ_2M, PAGES_4K), slot[64];
-	struct svm svm;
+	char slot[64];
 	uint32_t round, clients;
 	bool being_made;
 
@@ -364,14 +351,6 @@ static void test_while_opening(void)
 		bring_back(UNBIND, slot);
 		works();
 	}
-	svm_open(&svm);
-	svm_cpu_write_pages(p, NR, 0x100);
-	svm_bind_vram(&svm, p, SZ_2M);
-	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
-	svm_gpu_check_pages(&svm, p, NR, 0x100);
-	svm_cpu_check_pages(p, NR, 0x100, true);
-	svm_close(&svm);
-	svm_free(p, SZ_2M);
 	munmap(o, SZ_4K);
 }
 

@@ -10,7 +10,6 @@
  * Each that wedges it ends with the driver bound anew, on which all is well again. A channel that
  * was killed, killed-*, does not: there is another.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -299,28 +298,16 @@ static bool waits_for_fence(const char *task)
 /* How many of the driver's threads do, that serve this process's address spaces and do its SVM_BIND? */
 static uint32_t services_that_wait(void)
 {
-	char path[320], comm[64], own[64];
-	DIR *d = opendir("/proc");
-	uint32_t nr = 0;
-	struct dirent *e;
+	uint32_t nr, i, waiting = 0;
+	char task[16];
+	pid_t own[16];
 
-	snprintf(own, sizeof(own), "nouveau_svm/%d\n", getpid());
-	while (d && (e = readdir(d))) {
-		FILE *f;
-
-		if (e->d_name[0] < '1' || e->d_name[0] > '9')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
-		f = fopen(path, "re");
-		if (!f)
-			continue;
-		if (fgets(comm, sizeof(comm), f) && !strcmp(comm, own))
-			nr += waits_for_fence(e->d_name);
-		fclose(f);
+	nr = svm_services(own, ARRAY_SIZE(own), NULL);
+	for (i = 0; i < nr; i++) {
+		snprintf(task, sizeof(task), "%d", own[i]);
+		waiting += waits_for_fence(task);
 	}
-	if (d)
-		closedir(d);
-	return nr;
+	return waiting;
 }
 
 /* While the engine hangs nobody holds the lock: all wait for fences, of their own or for room in the ring. */

@@ -724,6 +724,51 @@ void svm_cgroup_leave(void)
 	rmdir(CGROUP);
 }
 
+bool svm_has_pagemap(void)
+{
+	FILE *f = fopen("/proc/iomem", "re");
+	bool there = false;
+	char line[256];
+
+	igt_assert(f);
+	while (fgets(line, sizeof(line), f))
+		there |= strstr(line, "nouveau-svm") != NULL;
+	fclose(f);
+	return there;
+}
+
+uint32_t svm_services(pid_t *own, uint32_t max, uint32_t *all)
+{
+	DIR *d = opendir("/proc");
+	uint32_t nr = 0, any = 0;
+	struct dirent *e;
+
+	igt_assert(d);
+	while ((e = readdir(d))) {
+		char path[300], comm[64] = "";
+		int pid = 0;
+		FILE *f;
+
+		if (e->d_name[0] < '1' || e->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
+		f = fopen(path, "re");
+		/* It may be over. */
+		if (!f)
+			continue;
+		if (fgets(comm, sizeof(comm), f) && sscanf(comm, "nouveau_svm/%d", &pid) == 1) {
+			any++;
+			if (pid == getpid() && nr < max)
+				own[nr++] = atoi(e->d_name);
+		}
+		fclose(f);
+	}
+	closedir(d);
+	if (all)
+		*all = any;
+	return nr;
+}
+
 uint64_t svm_now_us(void)
 {
 	struct timespec t;

@@ -184,6 +184,16 @@ void svm_cgroup_enter(size_t max);
 /** svm_cgroup_leave() - back to the root, and the cgroup is removed. */
 void svm_cgroup_leave(void);
 
+/** svm_has_pagemap() - Return: whether there are device pages, or some are being made. */
+bool svm_has_pagemap(void);
+/**
+ * svm_services() - the driver's threads that serve address spaces
+ * @own: those of this process's, as many as @max at most
+ *
+ * Return: how many are in @own; *@all, unless NULL, is how many there are of all processes.
+ */
+uint32_t svm_services(pid_t *own, uint32_t max, uint32_t *all);
+
 /** svm_now_us() - Return: microseconds since some time before the test. */
 uint64_t svm_now_us(void);
 
