@@ -31,7 +31,7 @@ static uint32_t pages_of(size_t len)
  * arg[1]:
  *
  * @ram: from RAM
- * @vram: by way of VRAM
+ * @vram: by way of VRAM, a block of 2 MiB at a time
  */
 static void test_memcg_swap(bool vram)
 {
@@ -50,11 +50,25 @@ static void test_memcg_swap(bool vram)
 		igt_assert(p != MAP_FAILED);
 		igt_assert_eq(madvise(p, len, MADV_NOHUGEPAGE), 0);
 		for (turn = 0; turn < 2; turn++) {
-			svm_cpu_write_pages(p, pages_of(len), 0x100 + turn);
+			size_t moved = 0;
+
+			if (!vram)
+				svm_cpu_write_pages(p, pages_of(len), 0x100 + turn);
 			for (i = 0; i < pages_of(len); i += NR) {
-				svm_gpu_check_pages(&svm, p + i * SZ_4K, NR, 0x100 + turn + i);
-				svm_gpu_write_pages(&svm, p + i * SZ_4K, NR, 0x200 + turn + i);
+				char *block = p + i * SZ_4K;
+
+				if (vram)
+					svm_cpu_write_pages(block, NR, 0x100 + turn + i);
+				svm_gpu_check_pages(&svm, block, NR, 0x100 + turn + i);
+				svm_gpu_write_pages(&svm, block, NR, 0x200 + turn + i);
+				if (!vram)
+					continue;
+				/* Back again: what is in VRAM is charged, and reclaim does not find it. */
+				moved += svm_count_pages(block, SZ_2M, PAGE_IN_VRAM);
+				svm_cpu_check_pages(block, NR, 0x200 + turn + i, false);
 			}
+			if (vram)
+				igt_assert_lte_u64(pages_of(len) / 2, moved);
 			svm_cpu_check_pages(p, pages_of(len), 0x200 + turn, false);
 		}
 		munmap(p, len);
