@@ -32,16 +32,21 @@ IGT_TEST_DESCRIPTION("What the GPU may not have kills its channel, with a reason
 #define MADV_GUARD_REMOVE 103
 #endif
 
-/* The access kills the channel of @bad, is recorded with @error, and leaves @good alone. */
+/* The access kills the channel of @bad, is recorded and told with @error, and leaves @good alone. */
 static void expect_killed(struct svm *bad, struct svm *good, const struct nv_kernel *kernel, void *at, int error)
 {
 	bool writes = kernel != &bad->read;
 	char *p = svm_alloc(SZ_2M, PAGES_4K);
-	uint64_t any;
+	uint64_t before = 0, after;
+	char where[64];
 	int record;
 
 	svm_cpu_write_pages(p, 8, 0x10);
 	svm_gpu_check_pages(good, p, 8, 0x10);
+	/* The kernel's log has no more than ten of such lines within five seconds. */
+	usleep(600000);
+	svm_log_start();
+	svm_driver_counter("cancels", &before);
 	igt_assert_eq(svm_gpu_try(bad, kernel, writes ? (uintptr_t)at : bad->out.va, writes ? 0 : (uintptr_t)at, 1),
 		      -ENODEV);
 	igt_assert(!nv_chan_alive(&bad->chan));
@@ -50,9 +55,15 @@ static void expect_killed(struct svm *bad, struct svm *good, const struct nv_ker
 	svm_cpu_check_pages(p, 8, 0x20, false);
 	svm_free(p, SZ_2M);
 	/* Linux 7.3's own code records nothing. */
-	if (svm_driver_counter("cancels", &any)) {
+	if (svm_driver_counter("cancels", &after)) {
 		record = svm_fault_record(at);
 		igt_assert_f(record == error, "recorded error %d, expected %d\n", record, error);
+		igt_assert_eq_u64(after - before, 1);
+		snprintf(where, sizeof(where), "svm: fault at %016" PRIxPTR " cancelled: ",
+			 (uintptr_t)at & ~(SZ_4K - 1));
+		igt_assert_eq((int)svm_log_lines("svm: fault at ", NULL), 1);
+		igt_assert_f(svm_log_lines(where, strerrorname_np(-error)) == 1,
+			     "the kernel's log has no line \"%s...: -%s\"\n", where, strerrorname_np(-error));
 	}
 }
 
@@ -653,6 +664,173 @@ static void test_look(struct svm *svm)
 
 static struct svm bad, good;
 
+/* A client in a process of its own, which goes on when it is asked, and says a number then. */
+static struct {
+	int ask[2], say[2];
+} neighbour;
+
+#define SLOW_PAGES 16
+
+static void neighbour_says(uint64_t n)
+{
+	char c;
+
+	igt_assert_eq((int)write(neighbour.say[1], &n, sizeof(n)), (int)sizeof(n));
+	igt_assert_eq((int)read(neighbour.ask[0], &c, 1), 1);
+}
+
+static uint64_t neighbour_said(void)
+{
+	uint64_t n = 0;
+
+	igt_assert_eq((int)read(neighbour.say[0], &n, sizeof(n)), (int)sizeof(n));
+	return n;
+}
+
+static uint64_t neighbour_ask(void)
+{
+	igt_assert_eq((int)write(neighbour.ask[1], "x", 1), 1);
+	return neighbour_said();
+}
+
+/* Keeps back the pages at @at, of which it reads (@grid), or is made to seem to. */
+static void neighbour_main(char *at, bool grid)
+{
+	struct nv_args args = { .src = (uintptr_t)at };
+	struct svm_slow slow;
+	struct svm mine;
+
+	close(neighbour.ask[1]);
+	close(neighbour.say[0]);
+	close(bad.dev.fd);
+	close(good.dev.fd);
+	svm_open(&mine);
+	/* In place of what it has of its parent's. */
+	igt_assert(mmap(at, SLOW_PAGES * SZ_4K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+			0) == at);
+	svm_slow_begin(&slow, at, SLOW_PAGES * SZ_4K);
+	neighbour_says(svm_chan_inst(&mine));
+	if (grid) {
+		args.dst = mine.out.va;
+		nv_use(&mine.chan, &mine.out);
+		igt_assert_eq(nv_launch(&mine.chan, &mine.read_page, 1, SLOW_PAGES, &args, sizeof(args)), 0);
+		igt_assert_eq(nv_submit(&mine.chan), 0);
+	}
+	neighbour_says(svm_slow_hit(&slow, 30000));
+	/* Nobody has supplied a page, so whoever asked for one still waits. */
+	neighbour_says(svm_count_pages(at, SLOW_PAGES * SZ_4K, PAGE_NOWHERE));
+	svm_slow_end(&slow, 0x7700);
+	if (grid)
+		igt_assert_eq(nv_wait(&mine.chan, 0), 0);
+	svm_gpu_check_pages(&mine, at, SLOW_PAGES, 0x7700);
+	svm_cpu_check_pages(at, SLOW_PAGES, 0x7700, false);
+	svm_close(&mine);
+}
+
+/* Address spaces that the driver cannot look at, because a fault of theirs takes long. */
+static unsigned int busy_spaces(void)
+{
+	FILE *f = svm_driver_open();
+	unsigned int n = 0;
+	char line[256];
+
+	igt_assert(f);
+	while (fgets(line, sizeof(line), f))
+		n += !strncmp(line, "vm ", 3) && strstr(line, " busy\n");
+	fclose(f);
+	return n;
+}
+
+/* As svm_gpu_check_pages(), for one who does not wait for others. */
+static void check_pages_soon(struct svm *svm, const char *p, uint32_t n, uint32_t first)
+{
+	const struct nv_args args = { .dst = svm->out.va, .src = (uintptr_t)p };
+	const volatile uint32_t *out = svm->out.map;
+	uint32_t i;
+
+	nv_use(&svm->chan, &svm->out);
+	igt_assert_eq(nv_launch(&svm->chan, &svm->read_page, n < NV_THREADS ? 1 : n / NV_THREADS,
+				n < NV_THREADS ? n : NV_THREADS, &args, sizeof(args)), 0);
+	igt_assert_eq(nv_submit(&svm->chan), 0);
+	igt_assert_f(nv_wait(&svm->chan, 60000) == 0, "its faults wait for a page of another process\n");
+	for (i = 0; i < n; i++)
+		igt_assert_eq_u32(out[i], first + i);
+}
+
+/**
+ * SUBTEST: slow-fault-alone-%s
+ * Description: a fault of one client waits for a page that its process keeps back (userfaultfd): those of another
+ *	client, in another process, are served meanwhile. The warp that waits keeps the shader cores, so one
+ *	of the two faults is an entry that the model is made to write beside the other's: %arg[1]
+ *
+ * arg[1]:
+ *
+ * @entry: the one that waits
+ * @grid: the one that is served
+ */
+static void test_slow_alone(struct svm *svm, bool grid)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K), *at = p + 96 * SZ_4K, text[64];
+	struct gpu_model_inject beside = { .point = "fault_foreign", .count = 1, .len = SZ_4K };
+	uint64_t before, after;
+	uint32_t turn;
+
+	igt_require(svm_driver_counter("cancels", &before));
+	igt_assert_eq(pipe(neighbour.ask), 0);
+	igt_assert_eq(pipe(neighbour.say), 0);
+	svm_migrate_on_fault(false);
+	igt_fork(child, 1)
+		neighbour_main(at, grid);
+	close(neighbour.ask[0]);
+	close(neighbour.say[1]);
+	svm_cpu_write_pages(p, NR, 0x100);
+	/* An entry that is to be served comes behind some that wait. */
+	beside.addr = (uintptr_t)at + (grid ? SLOW_PAGES / 2 * SZ_4K : 0);
+	beside.arg = neighbour_said();
+	if (grid)
+		beside.arg = svm_chan_inst(svm);
+	svm_inject(&beside);
+	if (grid)
+		svm_trace_on();
+	else
+		check_pages_soon(svm, at, 1, 0x100 + 96);
+	igt_assert_f(neighbour_ask(), "the fault never asked for its page\n");
+	igt_assert_lte_u64(1, svm_injected("fault_foreign"));
+	if (grid) {
+		snprintf(text, sizeof(text), "addr=%#" PRIx64 " ", beside.addr);
+		for (turn = 0; turn < 300 && !svm_traced("nouveau_svm_fault", text, NULL); turn++)
+			usleep(100000);
+		svm_trace_off();
+		igt_assert_eq((int)svm_traced("nouveau_svm_fault", text, "spurious=0 error=0"), 1);
+	}
+	for (turn = 0; !grid && turn < 4; turn++) {
+		igt_assert_eq(madvise(p, SZ_2M, MADV_DONTNEED), 0);
+		svm_migrate_on_fault(turn & 1);
+		svm_cpu_write_pages(p, NR, 0x1000 * turn);
+		svm_ledger_start();
+		check_pages_soon(svm, p, NR, 0x1000 * turn);
+		svm_ledger_stop();
+		igt_assert_lt_u64(0, svm_ledger("fault_replayable"));
+	}
+	igt_assert_eq((int)busy_spaces(), 1);
+	igt_assert_eq_u64(neighbour_ask(), SLOW_PAGES);
+	igt_assert_eq((int)write(neighbour.ask[1], "x", 1), 1);
+	igt_waitchildren();
+	igt_assert(svm_driver_counter("cancels", &after));
+	igt_assert_eq_u64(after, before);
+	if (grid) {
+		/* It was served for good. */
+		svm_ledger_start();
+		svm_gpu_check_pages(svm, p, NR, 0x100);
+		svm_ledger_stop();
+		igt_assert_eq_u64(svm_ledger("fault_replayable"), 0);
+	}
+	close(neighbour.ask[1]);
+	close(neighbour.say[0]);
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
+}
+
 static bool begin(void)
 {
 	/* One that failed may have left it on. */
@@ -756,6 +934,12 @@ int igt_main()
 	igt_subtest("look-while-missing")
 		with_channels()
 			test_look(&good);
+	igt_subtest("slow-fault-alone-entry")
+		with_channels()
+			test_slow_alone(&good, false);
+	igt_subtest("slow-fault-alone-grid")
+		with_channels()
+			test_slow_alone(&good, true);
 	igt_describe("Unruly fault buffers");
 	igt_subtest("foreign-entry")
 		with_channels()

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
@@ -323,6 +324,25 @@ bool svm_page_is_thp(const void *addr)
 	return pfn && read_u64("/proc/kpageflags", pfn) & KPF_THP;
 }
 
+uint64_t svm_locked(const void *addr)
+{
+	uint64_t start, end, kib = UINT64_MAX;
+	FILE *f = fopen("/proc/self/smaps", "re");
+	bool here = false;
+	char line[512];
+
+	igt_assert(f);
+	while (kib == UINT64_MAX && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) == 2)
+			here = start == (uintptr_t)addr;
+		else if (here && sscanf(line, "Locked: %" SCNu64, &start) == 1)
+			kib = start;
+	}
+	fclose(f);
+	igt_assert_f(kib != UINT64_MAX, "no mapping begins at %p\n", addr);
+	return kib * 1024;
+}
+
 /* --- ledger --- */
 
 static char *counters;	/* the reply to the last "ledger" */
@@ -405,6 +425,27 @@ bool svm_driver_counter(const char *name, uint64_t *value)
 	return found;
 }
 
+const char *svm_driver_range(const void *addr)
+{
+	static char line[256];
+	uint64_t start, end;
+	FILE *f = svm_driver_open();
+	const char *found = NULL;
+	int at;
+
+	igt_assert(f);
+	while (!found && fgets(line, sizeof(line), f)) {
+		at = 0;
+		if (sscanf(line, " range %" SCNx64 "-%" SCNx64 " leaves%n", &start, &end, &at) == 2 && at &&
+		    start == (uintptr_t)addr)
+			found = line + at;
+	}
+	fclose(f);
+	if (found)
+		line[strcspn(line, "\n")] = 0;
+	return found;
+}
+
 int svm_fault_record(const void *addr)
 {
 	uint64_t page = (uintptr_t)addr & ~(SZ_4K - 1), at;
@@ -420,6 +461,65 @@ int svm_fault_record(const void *addr)
 	if (f)
 		fclose(f);
 	return found;
+}
+
+/* Channel RAM, 8 bytes a channel: NV_PCCSR_CHANNEL_INST of open-gpu-doc's dev_fifo.ref.txt. */
+#define PCCSR 0x800000
+#define PCCSR_SIZE 0x8000
+#define PCCSR_INST_PTR 0x0fffffffu
+
+uint64_t svm_chan_inst(const struct svm *svm)
+{
+	int fd = open("/sys/class/drm/renderD128/device/resource0", O_RDONLY | O_SYNC | O_CLOEXEC);
+	const volatile uint32_t *regs;
+	uint32_t v;
+
+	igt_assert_fd(fd);
+	regs = mmap(NULL, PCCSR_SIZE, PROT_READ, MAP_SHARED, fd, PCCSR);
+	igt_assert_f(regs != MAP_FAILED, "registers: %s\n", strerror(errno));
+	v = regs[svm->chan.id * 2] & PCCSR_INST_PTR;
+	munmap((void *)regs, PCCSR_SIZE);
+	close(fd);
+	igt_assert_f(v, "channel %d has no instance block\n", svm->chan.id);
+	return (uint64_t)v << 12;
+}
+
+/* Each line that came, with what the kernel writes before it. */
+static struct {
+	char **line;
+	unsigned int nr;
+	int fd;
+} kernel_log = { .fd = -1 };
+
+void svm_log_start(void)
+{
+	while (kernel_log.nr)
+		free(kernel_log.line[--kernel_log.nr]);
+	if (kernel_log.fd < 0)
+		kernel_log.fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	igt_assert_fd(kernel_log.fd);
+	igt_assert_eq((int)lseek(kernel_log.fd, 0, SEEK_END), 0);
+}
+
+unsigned int svm_log_lines(const char *with, const char *and_with)
+{
+	unsigned int n = 0, i;
+	char record[8192];
+	ssize_t len;
+
+	/* A record a read. EPIPE: some were overwritten before. */
+	while ((len = read(kernel_log.fd, record, sizeof(record) - 1)) > 0) {
+		record[len] = 0;
+		kernel_log.line = realloc(kernel_log.line, (kernel_log.nr + 1) * sizeof(*kernel_log.line));
+		igt_assert(kernel_log.line);
+		kernel_log.line[kernel_log.nr] = strdup(record);
+		igt_assert(kernel_log.line[kernel_log.nr++]);
+	}
+	igt_assert_f(errno == EAGAIN, "the kernel's log: %s\n", strerror(errno));
+	for (i = 0; i < kernel_log.nr; i++)
+		n += (!with || strstr(kernel_log.line[i], with)) &&
+		     (!and_with || strstr(kernel_log.line[i], and_with));
+	return n;
 }
 
 bool svm_write_text(const char *path, const char *text)
@@ -679,16 +779,22 @@ void svm_slow_end(struct svm_slow *slow, uint32_t first)
 	close(slow->fd);
 }
 
-void svm_swap_on(size_t size)
+static void zram_on(size_t size)
 {
 	char text[32];
 
 	igt_require_f(system("modprobe -q zram num_devices=1") == 0, "the kernel has no zram\n");
 	/* Whoever used it last may have left it set up. */
 	swapoff("/dev/zram0");
+	umount2(SVM_DISK, MNT_DETACH);
 	svm_write_text("/sys/block/zram0/reset", "1");
 	snprintf(text, sizeof(text), "%zu", size);
 	svm_must_write("/sys/block/zram0/disksize", text);
+}
+
+void svm_swap_on(size_t size)
+{
+	zram_on(size);
 	igt_assert_eq(system("mkswap /dev/zram0 >/dev/null 2>&1"), 0);
 	igt_assert_eq(swapon("/dev/zram0", 0), 0);
 }
@@ -696,6 +802,35 @@ void svm_swap_on(size_t size)
 void svm_swap_off(void)
 {
 	igt_assert_eq(swapoff("/dev/zram0"), 0);
+	svm_must_write("/sys/block/zram0/reset", "1");
+}
+
+static int disk_mount(void)
+{
+	return mount("/dev/zram0", SVM_DISK, "ext4", 0, NULL) ? errno : 0;
+}
+
+void svm_disk_on(size_t size)
+{
+	int err;
+
+	zram_on(size);
+	igt_assert_eq(system("mke2fs -q -F -t ext4 -b 4096 /dev/zram0"), 0);
+	mkdir(SVM_DISK, 0755);
+	err = disk_mount();
+	igt_require_f(err != ENODEV, "the kernel has no ext4\n");
+	igt_assert_f(!err, "mount: %s\n", strerror(err));
+}
+
+void svm_disk_again(void)
+{
+	igt_assert_f(umount(SVM_DISK) == 0, "umount: %s\n", strerror(errno));
+	igt_assert_eq(disk_mount(), 0);
+}
+
+void svm_disk_off(void)
+{
+	igt_assert_f(umount(SVM_DISK) == 0, "umount: %s\n", strerror(errno));
 	svm_must_write("/sys/block/zram0/reset", "1");
 }
 

@@ -78,6 +78,8 @@ size_t svm_count_pages(const void *addr, size_t len, enum page_place place);
 bool svm_page_is_thp(const void *addr);
 /** svm_page_pfn() - frame number of a page in RAM, 0: not in RAM */
 uint64_t svm_page_pfn(const void *addr);
+/** svm_locked() - bytes that the process has locked of the mapping that begins at @addr, by /proc/self/smaps. */
+uint64_t svm_locked(const void *addr);
 
 /** svm_ledger_start() - wait until the GPU is idle, set all counters to 0. */
 void svm_ledger_start(void);
@@ -92,8 +94,18 @@ uint64_t svm_ledger(const char *name);
 FILE *svm_driver_open(void);
 /** svm_driver_counter() - a line of debugfs.  Return: false when there is none of this name. */
 bool svm_driver_counter(const char *name, uint64_t *value);
+/** svm_driver_range() - what is behind "leaves" of the range that starts at @addr.  Return: NULL when it is not listed. */
+const char *svm_driver_range(const void *addr);
 /** svm_fault_record() - what the driver recorded of the cancelled fault at @addr.  Return: its error, 0: nothing. */
 int svm_fault_record(const void *addr);
+
+/** svm_chan_inst() - address of the instance block of the client's channel, by the first GPU's registers. */
+uint64_t svm_chan_inst(const struct svm *svm);
+
+/** svm_log_start() - read the kernel's log, from now on. */
+void svm_log_start(void);
+/** svm_log_lines() - how many lines came since then with all of these texts; each may be NULL. */
+unsigned int svm_log_lines(const char *with, const char *and_with);
 
 /** svm_write_text() - write to a file of sysfs, cgroupfs or tracefs, emptied first.  Return: false when that fails. */
 bool svm_write_text(const char *path, const char *text);
@@ -178,6 +190,13 @@ void svm_slow_end(struct svm_slow *slow, uint32_t first);
 /** svm_swap_on() - swap to compressed memory (zram) of @size; skips when the kernel has none. */
 void svm_swap_on(size_t size);
 void svm_swap_off(void);
+
+#define SVM_DISK "/run/nvsvm-disk"
+/** svm_disk_on() - a file system with writeback, ext4 on zram of @size, at SVM_DISK; skips when the kernel has none. */
+void svm_disk_on(size_t size);
+/** svm_disk_again() - unmount it, and mount it again: what is read then, the disk has. */
+void svm_disk_again(void);
+void svm_disk_off(void);
 
 /** svm_cgroup_enter() - this process goes into a new memory cgroup that may hold @max bytes of RAM. */
 void svm_cgroup_enter(size_t max);
