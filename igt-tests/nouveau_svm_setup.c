@@ -20,6 +20,7 @@ IGT_TEST_DESCRIPTION("What a device cannot do, or a step of its set-up that fail
 
 #define NR (SZ_2M / SZ_4K)
 #define FAIL_NTH "/sys/kernel/debug/nouveau_svm/fail-nth"
+#define PARAMETERS "/sys/module/nouveau/parameters/"
 
 enum state { SVM_OFF, SVM_IN_PLACE, SVM_MIGRATES };
 
@@ -92,6 +93,18 @@ static void test_no_copy_engine(void)
 	expect_state(SVM_IN_PLACE);
 }
 
+/* What the kernel's log has of one set-up that ended in @want, since svm_log_start(): one line, with a reason (@why). */
+static void expect_log(enum state want, const char *why)
+{
+	igt_assert_eq((int)svm_log_lines(" svm: off: ", NULL), want == SVM_OFF);
+	igt_assert_eq((int)svm_log_lines(" svm: memory stays in place: ", NULL), want == SVM_IN_PLACE);
+	igt_assert_eq((int)svm_log_lines(" svm: on", NULL), want != SVM_OFF);
+	igt_assert_eq((int)svm_log_lines(" svm: on, with migration\n", NULL), want == SVM_MIGRATES);
+	if (want != SVM_MIGRATES)
+		igt_assert_f(svm_log_lines(want == SVM_OFF ? " svm: off: " : " svm: memory stays in place: ", why) == 1,
+			     "the line does not tell why: \"%s\"\n", why);
+}
+
 static void arm(unsigned int nth)
 {
 	char text[16];
@@ -120,7 +133,8 @@ static bool disarm(unsigned int nth)
 
 /**
  * SUBTEST: probe-fails-%s
- * Description: the driver binds, and each of the %arg[1] steps of SVM's set-up fails once: no SVM, or none that migrates
+ * Description: the driver binds, and each of the %arg[1] steps of SVM's set-up fails once: no SVM, or none that
+ *	migrates, and one line in the kernel's log says why
  *
  * arg[1]:
  *
@@ -139,6 +153,7 @@ static void test_probe(bool last)
 		igt_assert_lt((int)nth, 50);
 		svm_driver_unbind(slot);
 		arm(nth);
+		svm_log_start();
 		svm_driver_bind(slot);
 		failed = disarm(nth);
 		igt_assert_f(failed == (state() != SVM_MIGRATES), "step %u %s, and SVM is in state %d\n", nth,
@@ -146,6 +161,8 @@ static void test_probe(bool last)
 		offs += state() == SVM_OFF;
 		in_place += state() == SVM_IN_PLACE;
 		expect_state(state());
+		/* The error that a failed step returned. */
+		expect_log(state(), ": -E");
 		if (!failed)
 			break;
 	}
@@ -163,6 +180,7 @@ static void reload(const char *parameters)
 	char command[128];
 
 	igt_assert_eq(system("rmmod nouveau"), 0);
+	svm_log_start();
 	snprintf(command, sizeof(command), "modprobe nouveau %s", parameters);
 	igt_assert_eq(system(command), 0);
 	svm_wait_node();
@@ -170,18 +188,61 @@ static void reload(const char *parameters)
 
 /**
  * SUBTEST: notifier-size
- * Description: svm_notifier_mib: the smallest value works, one that is no power of two switches SVM off
+ * Description: svm_notifier_mib: the smallest value works, one that is no power of two switches SVM off, which one line
+ *	in the kernel's log tells
  */
 static void test_notifier_size(void)
 {
 	reload("svm_notifier_mib=3");
 	expect_state(SVM_OFF);
+	expect_log(SVM_OFF, "off: svm_notifier_mib is not a power of two: -ENODEV\n");
 	reload("svm_notifier_mib=1");
 	expect_state(SVM_OFF);
+	expect_log(SVM_OFF, "off: svm_notifier_mib is not a power of two: -ENODEV\n");
 	reload("svm_notifier_mib=2");
 	expect_state(SVM_MIGRATES);
+	expect_log(SVM_MIGRATES, NULL);
 	reload("");
 	expect_state(SVM_MIGRATES);
+	expect_log(SVM_MIGRATES, NULL);
+}
+
+static long parameter(const char *name)
+{
+	char path[128], line[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), PARAMETERS "%s", name);
+	f = fopen(path, "re");
+	igt_assert_f(f && fgets(line, sizeof(line), f), "%s: %s\n", path, strerror(errno));
+	fclose(f);
+	return strtol(line, NULL, 0);
+}
+
+/**
+ * SUBTEST: defaults
+ * Description: the module is loaded without parameters: a fault moves memory to VRAM, and it does not if it was
+ *	loaded with svm_migrate_on_fault=0
+ */
+static void test_defaults(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	struct svm svm;
+	long on;
+
+	for (on = 0; on < 2; on++) {
+		reload(on ? "" : "svm_migrate_on_fault=0");
+		igt_assert_eq((int)parameter("svm_migrate_on_fault"), (int)on);
+		igt_assert_eq((int)parameter("svm_notifier_mib"), 512);
+		svm_open(&svm);
+		svm_cpu_write_pages(p, NR, 0x500);
+		svm_gpu_check_pages(&svm, p, NR, 0x500);
+		igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), on ? NR : 0);
+		igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), on ? 0 : NR);
+		svm_cpu_check_pages(p, NR, 0x500, true);
+		svm_close(&svm);
+	}
+	svm_free(p, SZ_2M);
 }
 
 static void shrink(void)
@@ -296,6 +357,9 @@ int igt_main()
 	igt_describe("Sizes of what a notifier watches");
 	igt_subtest("notifier-size")
 		test_notifier_size();
+	igt_describe("Without parameters");
+	igt_subtest("defaults")
+		test_defaults();
 	igt_describe("Power at run time");
 	igt_subtest("runtime-power")
 		test_runtime_power();
