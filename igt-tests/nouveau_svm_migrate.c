@@ -351,6 +351,8 @@ static void test_o_direct(struct svm *svm, bool out)
 		close(plain);
 	} else {
 		svm_gpu_write_pages(svm, p + SZ_1M, 32, 0xd00);
+		svm_bind_vram(svm, p, SZ_2M);
+		igt_assert_eq_u64(svm_count_pages(p + SZ_1M, len, PAGE_IN_VRAM), len / SZ_4K);
 		igt_assert_eq((int)pread(fd, p + SZ_1M, len, 0), (int)len);
 		svm_gpu_check_pages(svm, p + SZ_1M, 16, 0xc00);
 		svm_gpu_check_pages(svm, p + SZ_1M + len, 16, 0xd10);
@@ -429,22 +431,127 @@ static void test_stays(struct svm *svm, const char *kind)
 		write_sysfs(nr, "0");
 }
 
+/* What the disk has of the file, whatever is in the page cache. */
+static void check_disk(uint32_t first)
+{
+	int fd = open(SVM_DISK "/data", O_RDONLY | O_DIRECT | O_CLOEXEC);
+	void *buf = aligned_alloc(SZ_4K, SZ_2M);
+
+	igt_assert_fd(fd);
+	igt_assert(buf);
+	igt_assert_eq((int)pread(fd, buf, SZ_2M, 0), (int)SZ_2M);
+	svm_cpu_check_pages(buf, NR, first, false);
+	free(buf);
+	close(fd);
+}
+
+/* Pages of a mapped file that are in the page cache. */
+static uint32_t cached(void *p)
+{
+	unsigned char there[NR];
+	uint32_t i, n = 0;
+
+	igt_assert_eq(mincore(p, SZ_2M, there), 0);
+	for (i = 0; i < NR; i++)
+		n += there[i] & 1;
+	return n;
+}
+
+/* Its process has it mapped, and nobody has it in memory. */
+static void uncache(void *p)
+{
+	igt_assert_eq(madvise(p, SZ_2M, MADV_DONTNEED), 0);
+	svm_must_write("/proc/sys/vm/drop_caches", "1");
+	igt_assert_lte((int)cached(p), (int)NR / 8);
+}
+
+/**
+ * SUBTEST: disk-%s-stays
+ * Description: %arg[1] of a file on a file system with writeback (ext4) is mapped where it is; what the GPU wrote to it
+ *	goes to the disk as what the CPU wrote does
+ *
+ * arg[1]:
+ *
+ * @shared: a shared mapping
+ * @private: a private mapping, which leaves the file as it is,
+ */
+static void test_disk(struct svm *svm, bool private)
+{
+	int fd, turn;
+	char *p;
+
+	svm_disk_on(64 * SZ_1M);
+	fd = open(SVM_DISK "/data", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	igt_assert_fd(fd);
+	igt_assert_eq(ftruncate(fd, SZ_2M), 0);
+	p = mmap(NULL, SZ_2M, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	igt_assert(p != MAP_FAILED);
+	svm_cpu_write_pages(p, NR, 0xe00);
+	igt_assert_eq(fsync(fd), 0);
+	if (private) {
+		munmap(p, SZ_2M);
+		p = mmap(NULL, SZ_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+		igt_assert(p != MAP_FAILED);
+	}
+	uncache(p);
+
+	/* The GPU is the first to read it from the disk. */
+	svm_ledger_start();
+	svm_gpu_check_pages(svm, p, NR, 0xe00);
+	/* Each writeback takes the right to write away; what is written after it needs another. */
+	for (turn = 1; turn <= 4; turn++) {
+		svm_gpu_write_pages(svm, p, NR, 0x1000 * turn);
+		if (turn & 1)
+			igt_assert_eq(msync(p, SZ_2M, MS_SYNC), 0);
+		else
+			igt_assert_eq(fsync(fd), 0);
+		check_disk(private ? 0xe00 : 0x1000 * turn);
+	}
+	if (!private) {
+		uncache(p);
+		svm_gpu_check_pages(svm, p, NR, 0x4000);
+	}
+	svm_gpu_write_pages(svm, p, NR, 0x5000);
+	svm_bind_vram(svm, p, SZ_2M);
+	svm_ledger_stop();
+	igt_assert_eq_u64(svm_ledger("ce_launch"), 0);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR);
+	svm_cpu_check_pages(p, NR, 0x5000, false);
+
+	/* Nobody asks for the last of it to be written, but for the end. */
+	munmap(p, SZ_2M);
+	close(fd);
+	svm_disk_again();
+	check_disk(private ? 0xe00 : 0x5000);
+	svm_disk_off();
+}
+
 /**
  * SUBTEST: swapped-pages
- * Description: pages of a block are swapped out: the GPU gets their data
+ * Description: pages of a block are swapped out: the GPU gets their data, in RAM, and all pieces of 64 KiB that have
+ *	no such page move
  */
 static void test_swapped(struct svm *svm)
 {
 	char *p = svm_alloc(SZ_2M, PAGES_4K);
-	size_t swapped;
+	bool stays[SZ_2M / SZ_64K];
+	uint32_t i, nr = 0;
 
 	svm_swap_on(64 * SZ_1M);
 	svm_cpu_write_pages(p, NR, 0x1000);
-	igt_assert_eq(madvise(p + SZ_1M, SZ_64K, MADV_PAGEOUT), 0);
-	swapped = svm_count_pages(p, SZ_2M, PAGE_SWAPPED);
-	igt_assert_lte(1, (int)swapped);
+	igt_assert_eq(madvise(p + SZ_2M - 2 * SZ_64K, SZ_64K, MADV_PAGEOUT), 0);
+	igt_assert_eq(madvise(p + SZ_2M - 2 * SZ_4K, SZ_4K, MADV_PAGEOUT), 0);
+	for (i = 0; i < ARRAY_SIZE(stays); i++) {
+		stays[i] = svm_count_pages(p + i * SZ_64K, SZ_64K, PAGE_SWAPPED);
+		nr += stays[i];
+	}
+	igt_assert_lte(1, (int)nr);
+	igt_assert_lte((int)nr, 2);
 	svm_gpu_check_pages(svm, p, NR, 0x1000);
 	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_SWAPPED), 0);
+	for (i = 0; i < ARRAY_SIZE(stays); i++)
+		igt_assert_eq_u64(svm_count_pages(p + i * SZ_64K, SZ_64K, PAGE_IN_VRAM),
+				  stays[i] ? 0 : SZ_64K / SZ_4K);
 	use_all(svm, p, (svm_cpu_write_pages(p, NR, 0x1100), 0x1100));
 	svm_free(p, SZ_2M);
 	svm_swap_off();
@@ -534,7 +641,7 @@ static void test_split(struct svm *svm, bool vram)
 
 /**
  * SUBTEST: collapse-%s
- * Description: 4 KiB pages that the GPU uses %arg[1] are collapsed into a huge page
+ * Description: 4 KiB pages that the GPU uses %arg[1] are collapsed into a huge page, which is in RAM
  *
  * arg[1]:
  *
@@ -544,19 +651,20 @@ static void test_split(struct svm *svm, bool vram)
 static void test_collapse(struct svm *svm, bool vram)
 {
 	char *p = svm_alloc(SZ_2M, PAGES_4K);
-	int err;
+	int err = EAGAIN, i;
 
 	svm_migrate_on_fault(vram);
 	svm_cpu_write_pages(p, NR, 0x1600);
 	svm_gpu_write_pages(svm, p, NR, 0x1700);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, vram ? PAGE_IN_VRAM : PAGE_IN_RAM), NR);
 	igt_assert_eq(madvise(p, SZ_2M, MADV_HUGEPAGE), 0);
-	err = madvise(p, SZ_2M, MADV_COLLAPSE) ? errno : 0;
-	if (!vram) {
-		/* A folio that is being freed may be in the way for a moment. */
-		igt_assert_f(!err || err == EAGAIN || err == EBUSY, "MADV_COLLAPSE: %s\n", strerror(err));
-		if (!err)
-			igt_assert(svm_page_is_thp(p));
+	/* A folio that is being freed may be in the way for a moment. Device pages are brought back, as those in swap. */
+	for (i = 0; i < 50 && (err == EAGAIN || err == EBUSY); i++) {
+		usleep(i ? 100000 : 0);
+		err = madvise(p, SZ_2M, MADV_COLLAPSE) ? errno : 0;
 	}
+	igt_assert_f(!err, "MADV_COLLAPSE: %s\n", strerror(err));
+	igt_assert(svm_page_is_thp(p));
 	svm_gpu_check_pages(svm, p, NR, 0x1700);
 	svm_gpu_write_pages(svm, p, NR, 0x1800);
 	svm_cpu_check_pages(p, NR, 0x1800, false);
@@ -564,26 +672,56 @@ static void test_collapse(struct svm *svm, bool vram)
 	svm_free(p, SZ_2M);
 }
 
+static uint64_t ksm_full_scans(void)
+{
+	FILE *f = fopen("/sys/kernel/mm/ksm/full_scans", "re");
+	uint64_t n = 0;
+
+	igt_assert(f && fscanf(f, "%" SCNu64, &n) == 1);
+	fclose(f);
+	return n;
+}
+
 /**
- * SUBTEST: ksm
- * Description: equal pages are merged by KSM while the GPU maps them; a write by the GPU ends the sharing
+ * SUBTEST: ksm%s
+ * Description: equal pages are merged by KSM while the GPU maps them; a write by the GPU ends the sharing%arg[1]
+ *
+ * arg[1]:
+ *
+ * @: from RAM
+ * @-vram: from VRAM, where KSM leaves them alone until they are back
  */
-static void test_ksm(struct svm *svm)
+static void test_ksm(struct svm *svm, bool vram)
 {
 	char *p = svm_alloc(SZ_2M, PAGES_4K);
 	uint32_t i, tries = 0;
+	uint64_t scans;
 	size_t same = 0;
 
 	igt_require_f(!access("/sys/kernel/mm/ksm/run", W_OK), "the kernel has no KSM\n");
 	svm_migrate_on_fault(false);
 	for (i = 0; i < 64; i++)
 		memset(p + i * SZ_4K, 0x3c, SZ_4K);
+	if (vram)
+		svm_bind_vram(svm, p, 64 * SZ_4K);
 	for (i = 0; i < 64; i += 32)
 		igt_assert_eq_u32(svm_gpu_read(svm, p + i * SZ_4K), 0x3c3c3c3c);
 	igt_assert_eq(madvise(p, 64 * SZ_4K, MADV_MERGEABLE), 0);
 	write_sysfs("/sys/kernel/mm/ksm/sleep_millisecs", "10");
 	write_sysfs("/sys/kernel/mm/ksm/pages_to_scan", "1000");
+	scans = ksm_full_scans();
 	write_sysfs("/sys/kernel/mm/ksm/run", "1");
+	if (vram) {
+		/* To be merged a page has to be found equal in two scans. */
+		for (i = 0; i < 600 && ksm_full_scans() < scans + 5; i++)
+			usleep(20000);
+		igt_assert_lte_u64(scans + 5, ksm_full_scans());
+		igt_assert_eq_u64(svm_count_pages(p, 64 * SZ_4K, PAGE_IN_VRAM), 64);
+		for (i = 0; i < 64; i += 7)
+			igt_assert_eq_u32(svm_gpu_read(svm, p + i * SZ_4K), 0x3c3c3c3c);
+		for (i = 0; i < 64; i++)
+			igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K), 0x3c3c3c3c);
+	}
 	while (same < 60 && tries++ < 600) {
 		uint64_t pfn = svm_page_pfn(p);
 
@@ -672,6 +810,13 @@ static void test_userfaultfd(struct svm *svm)
 	free(u.page);
 }
 
+/* All pages of the block are at @place, and count as locked. */
+static void expect_locked(const char *p, enum page_place place)
+{
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, place), NR);
+	igt_assert_eq_u64(svm_locked(p), SZ_2M);
+}
+
 /**
  * SUBTEST: mlocked
  * Description: mlock() of memory in VRAM and of memory that then moves: it stays locked, its data right
@@ -682,8 +827,19 @@ static void test_mlocked(struct svm *svm)
 
 	svm_cpu_write_pages(p, NR, 0x3000);
 	svm_gpu_write_pages(svm, p, NR, 0x3100);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
 	igt_assert_eq(mlock(p, SZ_2M), 0);
+	igt_assert_eq_u64(svm_locked(p), SZ_2M);
+	svm_cpu_write_pages(p, NR, 0x3200);
+	expect_locked(p, PAGE_IN_RAM);
+	svm_gpu_check_pages(svm, p, NR, 0x3200);
+	expect_locked(p, PAGE_IN_VRAM);
+	svm_cpu_check_pages(p, NR, 0x3200, true);
+	expect_locked(p, PAGE_IN_RAM);
+	svm_bind_vram(svm, p, SZ_2M);
+	expect_locked(p, PAGE_IN_VRAM);
 	use_all(svm, p, (svm_cpu_write_pages(p, NR, 0x3200), 0x3200));
+	expect_locked(p, PAGE_IN_RAM);
 	igt_assert_eq(munlock(p, SZ_2M), 0);
 	use_all(svm, p, (svm_cpu_write_pages(p, NR, 0x3300), 0x3300));
 	svm_free(p, SZ_2M);
@@ -797,6 +953,11 @@ int igt_main()
 			igt_subtest_f("%s-stays", stays[i])
 				test_stays(&svm, stays[i]);
 		}
+		igt_describe("Files on a disk");
+		igt_subtest("disk-shared-stays")
+			test_disk(&svm, false);
+		igt_subtest("disk-private-stays")
+			test_disk(&svm, true);
 		igt_describe("Swap");
 		igt_subtest("swapped-pages")
 			test_swapped(&svm);
@@ -816,7 +977,9 @@ int igt_main()
 			test_collapse(&svm, true);
 		igt_describe("Merged pages");
 		igt_subtest("ksm")
-			test_ksm(&svm);
+			test_ksm(&svm, false);
+		igt_subtest("ksm-vram")
+			test_ksm(&svm, true);
 		igt_describe("Pages that a thread supplies");
 		igt_subtest("userfaultfd")
 			test_userfaultfd(&svm);
