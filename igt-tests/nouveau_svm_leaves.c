@@ -19,6 +19,10 @@ IGT_TEST_DESCRIPTION("Leaves of 4 KiB, 64 KiB and 2 MiB.");
 #define BLOCK (SZ_2M / SZ_4K)
 #define CHUNK (SZ_64K / SZ_4K)
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
 static void leaves_are(uint64_t n4k, uint64_t n64k, uint64_t n2m)
 {
 	svm_ledger_stop();
@@ -205,6 +209,123 @@ static void test_gpu_first(void)
 	svm_close(&svm);
 }
 
+/* The range that begins at @p has these kinds of leaves. */
+static void expect_leaves(const char *p, const char *want)
+{
+	const char *line = svm_driver_range(p);
+
+	igt_assert_f(line, "no range at %p\n", p);
+	igt_assert_f(!strcmp(line, want), "the range at %p has \"%s\", not \"%s\"\n", p, line, want);
+}
+
+/**
+ * SUBTEST: exclusive-splits
+ * Description: a range with VRAM in pieces of 64 KiB, and the rest in RAM: while the GPU has pages of it alone, for
+ *	atomics, all of its leaves are small; when that ends each piece is one leaf again
+ */
+static void test_exclusive(void)
+{
+	uint64_t before, after;
+	struct svm svm;
+	uint32_t i;
+	char *p;
+	int pin;
+
+	svm_open(&svm);
+	svm_migrate_on_fault(false);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, BLOCK, 0x6000);
+	pin = svm_pin(p + 5 * SZ_4K, SZ_4K);
+	svm_ledger_start();
+	svm_bind_vram(&svm, p, SZ_2M);
+	leaves_are(CHUNK, BLOCK / CHUNK - 1, 0);
+	igt_require(svm_driver_counter("exclusive_pages", &before));
+
+	expect_leaves(p, " 4K 64K vram");
+
+	/* The first one splits all, once it was tried to move what is in RAM; a further one writes its own leaf only. */
+	svm_ledger_start();
+	svm_gpu_add(&svm, p + 3 * SZ_4K, 1, 32);
+	svm_ledger_stop();
+	igt_assert_lte_u64(BLOCK, svm_ledger("pte_write_4k"));
+	expect_leaves(p, " 4K vram");
+	svm_ledger_start();
+	svm_gpu_add(&svm, p + 7 * SZ_4K, 1, 32);
+	leaves_are(1, 0, 0);
+	igt_assert(svm_driver_counter("exclusive_pages", &after));
+	igt_assert_eq_u64(after - before, 2);
+	/* So it stays, and nothing faults, not even an atomic in VRAM. */
+	svm_ledger_start();
+	svm_gpu_check_pages(&svm, p + SZ_1M, BLOCK / 2, 0x6000 + BLOCK / 2);
+	svm_gpu_add(&svm, p + 3 * SZ_4K, 1, 32);
+	svm_gpu_add(&svm, p + 100 * SZ_4K, 1, 32);
+	leaves_are(0, 0, 0);
+	igt_assert_eq_u64(svm_ledger("fault_replayable"), 0);
+	expect_leaves(p, " 4K vram");
+
+	/* The CPU wants them. */
+	igt_assert_eq_u32(*(volatile uint32_t *)(p + 3 * SZ_4K), 0x6003 + 64);
+	igt_assert_eq_u32(*(volatile uint32_t *)(p + 7 * SZ_4K), 0x6007 + 32);
+	svm_ledger_start();
+	igt_assert_eq_u32(svm_gpu_read(&svm, p + 3 * SZ_4K), 0x6003 + 64);
+	leaves_are(CHUNK, BLOCK / CHUNK - 1, 0);
+	expect_leaves(p, " 4K 64K vram");
+	for (i = 0; i < BLOCK; i++)
+		igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K),
+				  0x6000 + i + (i == 3 ? 64 : i == 7 || i == 100 ? 32 : 0));
+	close(pin);
+	svm_free(p, SZ_2M);
+	svm_close(&svm);
+}
+
+/**
+ * SUBTEST: exclusive-splits-thp
+ * Description: VRAM is full, and the GPU has a page of a huge page alone: the one leaf becomes small ones, and is one
+ *	again when the CPU had the page and the process has it made a huge page again
+ */
+static void test_exclusive_thp(void)
+{
+	struct svm_vram fill;
+	struct svm svm;
+	int err, i;
+	char *p;
+
+	svm_open(&svm);
+	svm_migrate_on_fault(false);
+	svm_vram_fill(&svm, &fill);
+	p = svm_alloc(SZ_2M, PAGES_THP);
+	svm_cpu_write_pages(p, BLOCK, 0x7000);
+	svm_ledger_start();
+	svm_gpu_check_pages(&svm, p, BLOCK, 0x7000);
+	leaves_are(0, 0, 1);
+	svm_ledger_start();
+	svm_gpu_add(&svm, p + 9 * SZ_4K, 1, 32);
+	svm_gpu_check_pages(&svm, p + 16 * SZ_4K, 256, 0x7010);
+	svm_ledger_stop();
+	igt_assert_lte_u64(BLOCK, svm_ledger("pte_write_4k"));
+	igt_assert_eq_u64(svm_ledger("pte_write_64k") + svm_ledger("pte_write_2m"), 0);
+	expect_leaves(p, " 4K");
+
+	igt_assert_eq_u32(*(volatile uint32_t *)(p + 9 * SZ_4K), 0x7009 + 32);
+	*(volatile uint32_t *)(p + 9 * SZ_4K) = 0x7009;
+	/* Something else may hold a page of it for a moment. */
+	for (i = 0, err = EAGAIN; i < 50 && err; i++) {
+		err = madvise(p, SZ_2M, MADV_COLLAPSE) ? errno : 0;
+		if (err)
+			usleep(100000);
+	}
+	igt_assert_f(!err, "MADV_COLLAPSE: %s\n", strerror(err));
+	igt_assert(svm_page_is_thp(p));
+	svm_ledger_start();
+	svm_gpu_check_pages(&svm, p, BLOCK, 0x7000);
+	leaves_are(0, 0, 1);
+	svm_vram_release(&fill);
+	svm_migrate_on_fault(true);
+	svm_cpu_check_pages(p, BLOCK, 0x7000, true);
+	svm_free(p, SZ_2M);
+	svm_close(&svm);
+}
+
 int igt_main()
 {
 	igt_describe("A leaf of 64 KiB");
@@ -219,4 +340,9 @@ int igt_main()
 	igt_describe("The GPU is first");
 	igt_subtest("gpu-first")
 		test_gpu_first();
+	igt_describe("Pages that the GPU has alone");
+	igt_subtest("exclusive-splits")
+		test_exclusive();
+	igt_subtest("exclusive-splits-thp")
+		test_exclusive_thp();
 }

@@ -134,31 +134,9 @@ static void test_counters(void)
 	svm_migrate_on_fault(true);
 }
 
-/* What is behind "leaves" of the range that starts at @addr; NULL: it is not listed. */
-static const char *range_line(const void *addr)
-{
-	static char line[256];
-	uint64_t start, end;
-	FILE *f = svm_driver_open();
-	const char *found = NULL;
-	int at;
-
-	igt_assert(f);
-	while (!found && fgets(line, sizeof(line), f)) {
-		at = 0;
-		if (sscanf(line, " range %" SCNx64 "-%" SCNx64 " leaves%n", &start, &end, &at) == 2 && at &&
-		    start == (uintptr_t)addr)
-			found = line + at;
-	}
-	fclose(f);
-	if (found)
-		line[strcspn(line, "\n")] = 0;
-	return found;
-}
-
 static void expect_range(const void *addr, const char *want, const char *or_want)
 {
-	const char *line = range_line(addr);
+	const char *line = svm_driver_range(addr);
 
 	igt_assert_f(line, "no range at %p\n", addr);
 	igt_assert_f(!strcmp(line, want) || (or_want && !strcmp(line, or_want)), "the range at %p has \"%s\", not \"%s\"\n",
@@ -179,7 +157,7 @@ static void test_ranges(void)
 	p = svm_alloc(SZ_2M, PAGES_THP);
 	q = mmap(NULL, SZ_64K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	igt_assert(q != MAP_FAILED);
-	igt_assert(!range_line(p));
+	igt_assert(!svm_driver_range(p));
 	svm_cpu_write_pages(p, NR, 0x100);
 	svm_gpu_check_pages(&svm, p, 8, 0x100);
 	expect_range(p, " 2M", NULL);
@@ -187,8 +165,8 @@ static void test_ranges(void)
 	expect_range(p, " 2M vram", NULL);
 	/* It came back: the range is there, and nothing is mapped. */
 	svm_cpu_check_pages(p, NR, 0x100, true);
-	igt_assert(range_line(p));
-	igt_assert_f(!strstr(range_line(p), "2M") && !strstr(range_line(p), "vram"), "\"%s\"\n", range_line(p));
+	igt_assert(svm_driver_range(p));
+	igt_assert_f(!strstr(svm_driver_range(p), "2M") && !strstr(svm_driver_range(p), "vram"), "\"%s\"\n", svm_driver_range(p));
 	/* A file's page, for reading only. */
 	munmap(q, SZ_64K);
 	q = mmap(NULL, SZ_4K, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -200,7 +178,7 @@ static void test_ranges(void)
 	free(p);
 	/* Collected where it is allowed to sleep. */
 	usleep(300000);
-	igt_assert(!range_line(q));
+	igt_assert(!svm_driver_range(q));
 	svm_close(&svm);
 	svm_migrate_on_fault(true);
 }
