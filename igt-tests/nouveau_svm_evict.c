@@ -32,6 +32,11 @@ static uint32_t pages_of(size_t len)
 	return (uint32_t)(len / SZ_4K);
 }
 
+static size_t in_vram(const char *p, size_t len)
+{
+	return svm_count_pages(p, len, PAGE_IN_VRAM);
+}
+
 /* One warp reads the first word of each page in order; the sum tells whether all were right. */
 static void walk_sum(struct svm *svm, const char *p, uint32_t n, uint32_t sum)
 {
@@ -232,7 +237,8 @@ static void test_dead_owner(struct svm *svm)
 		close(mine.dev.fd);
 		if (read(go[0], &c, 1) != 1)
 			_exit(1);
-		for (i = 0, c = 'x'; i < pages_of(len) && c == 'x'; i++)
+		c = svm_count_pages(p, len, PAGE_IN_VRAM) > pages_of(len) / 8 ? 'v' : 'x';
+		for (i = 0; i < pages_of(len) && c == 'x'; i++)
 			if (*(volatile uint32_t *)(p + i * SZ_4K) != 0x800 + i)
 				c = 'n';
 		if (write(out[1], &c, 1) != 1)
@@ -244,41 +250,80 @@ static void test_dead_owner(struct svm *svm)
 	svm_vram_fill(svm, &fill);
 	igt_assert_eq((int)write(go[1], "x", 1), 1);
 	igt_assert_eq((int)read(out[0], &c, 1), 1);
+	igt_assert_f(c != 'v', "the child's data is still in VRAM\n");
 	igt_assert_f(c == 'x', "the child reads other data\n");
 	svm_vram_release(&fill);
 }
 
+/* A kernel that adds one to each page of @p, again and again. */
+struct worker {
+	struct svm *svm;
+	char *p;
+	size_t len;
+	uint32_t rounds;
+	int err;
+	bool stop;
+};
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	const struct nv_args args = { .dst = (uintptr_t)w->p, .value = 1 };
+
+	while (!w->err && !__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
+		w->err = nv_run(&w->svm->chan, &w->svm->add_page, pages_of(w->len) / NV_THREADS, NV_THREADS, &args,
+				sizeof(args));
+		__atomic_fetch_add(&w->rounds, 1, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+/* It gets @rounds further. */
+static void worker_goes_on(struct worker *w, uint32_t rounds)
+{
+	uint32_t first = __atomic_load_n(&w->rounds, __ATOMIC_ACQUIRE);
+	uint64_t end = svm_now_us() + 60 * 1000000;
+
+	while (__atomic_load_n(&w->rounds, __ATOMIC_ACQUIRE) - first < rounds && svm_now_us() < end)
+		usleep(1000);
+	igt_assert_lte_u64(rounds, __atomic_load_n(&w->rounds, __ATOMIC_ACQUIRE) - first);
+}
+
 /**
  * SUBTEST: while-working
- * Description: buffers take VRAM from memory that a kernel adds to: no sum is lost
+ * Description: buffers take VRAM from memory that a kernel adds to, again and again: no sum is lost
  */
 static void test_while(struct svm *svm)
 {
-	const size_t len = 8 * SZ_1M;
-	char *p = svm_alloc(len, PAGES_THP);
-	const struct nv_args args = { .dst = (uintptr_t)p, .value = 1 };
+	struct worker w = { .svm = svm, .len = 8 * SZ_1M };
+	uint64_t before, after;
 	struct svm_vram fill;
-	uint32_t i, round;
+	pthread_t thread;
+	uint32_t i, turn;
 	struct svm other;
 
 	svm_open(&other);
-	for (i = 0; i < pages_of(len); i++)
-		*(volatile uint32_t *)(p + i * SZ_4K) = 0;
-	for (round = 0; round < 4; round++) {
-		igt_assert_eq(nv_launch(&svm->chan, &svm->add_page, pages_of(len) / NV_THREADS, NV_THREADS, &args,
-					sizeof(args)), 0);
-		igt_assert_eq(nv_launch(&svm->chan, &svm->add_page, pages_of(len) / NV_THREADS, NV_THREADS, &args,
-					sizeof(args)), 0);
-		igt_assert_eq(nv_submit(&svm->chan), 0);
+	w.p = svm_alloc(w.len, PAGES_THP);
+	igt_assert_eq(pthread_create(&thread, NULL, worker_main, &w), 0);
+	for (turn = 0; turn < 4; turn++) {
+		svm_bind_vram(svm, w.p, w.len);
+		worker_goes_on(&w, 1);
+		igt_assert_lt(0, (int)in_vram(w.p, w.len));
+		igt_require(svm_driver_counter("evictions", &before));
 		svm_vram_fill(&other, &fill);
-		igt_assert_eq(nv_wait(&svm->chan, 0), 0);
+		igt_assert(svm_driver_counter("evictions", &after));
+		igt_info("%" PRIu64 " evictions, round %u\n", after - before, w.rounds);
+		igt_assert_lte_u64(before + w.len / SZ_2M, after);
+		worker_goes_on(&w, 2);
 		svm_vram_release(&fill);
 	}
-	for (i = 0; i < pages_of(len); i++)
-		igt_assert_f(*(volatile uint32_t *)(p + i * SZ_4K) == 8, "page %u holds %u, expected 8\n", i,
-			     *(volatile uint32_t *)(p + i * SZ_4K));
+	__atomic_store_n(&w.stop, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	igt_assert_eq(w.err, 0);
+	for (i = 0; i < pages_of(w.len); i++)
+		igt_assert_eq_u32(*(volatile uint32_t *)(w.p + i * SZ_4K), w.rounds);
 	svm_close(&other);
-	svm_free(p, len);
+	svm_free(w.p, w.len);
 }
 
 /*
@@ -368,11 +413,6 @@ static size_t pressed_out(struct svm *svm, size_t (*left)(const char *p, size_t 
 	svm_vram_release(&fill);
 	hog_end(&hog);
 	return n;
-}
-
-static size_t in_vram(const char *p, size_t len)
-{
-	return svm_count_pages(p, len, PAGE_IN_VRAM);
 }
 
 /**
@@ -499,41 +539,44 @@ static void test_no_order_9_heir(struct svm *svm, bool unmaps)
 	close(heir.say[0]);
 }
 
+/* Blocks of @p that are huge pages in RAM. */
+static size_t huge_blocks(const char *p, size_t len)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < len; i += SZ_2M)
+		n += svm_page_is_thp(p + i);
+	return n;
+}
+
 /**
  * SUBTEST: no-order-9
- * Description: RAM has no free huge page: what comes back from VRAM comes in small ones
+ * Description: what the CPU brings back from VRAM comes in huge pages, and when RAM has no free one in small ones
  */
 static void test_no_order_9(struct svm *svm)
 {
-	const size_t len = 32 * SZ_1M, grain = SZ_1M;
-	char *p = svm_alloc(len, PAGES_THP), *hog, line[256];
-	size_t hog_len, i;
-	uint64_t free_kib = 0, kib;
-	FILE *f;
+	const size_t len = 32 * SZ_1M;
+	char *p = svm_alloc(len, PAGES_THP);
+	struct hog hog;
+	uint32_t i;
 
 	svm_cpu_write_pages(p, pages_of(len), 0x900);
 	gpu_write(svm, p, pages_of(len), 0xa00);
-	igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), pages_of(len));
-	f = fopen("/proc/meminfo", "re");
-	igt_assert(f);
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1)
-			free_kib = kib;
-	fclose(f);
-	/* Take all but 96 MiB in small pages, give every other MiB of the last 256 back. */
-	hog_len = (free_kib * 1024 - 96 * SZ_1M) / grain * grain;
-	hog = mmap(NULL, hog_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	igt_assert(hog != MAP_FAILED);
-	igt_assert_eq(madvise(hog, hog_len, MADV_NOHUGEPAGE), 0);
-	for (i = 0; i < hog_len; i += SZ_4K)
-		hog[i] = 1;
-	for (i = hog_len - 256 * SZ_1M; i < hog_len; i += SZ_64K)
-		igt_assert_eq(madvise(hog + i, SZ_64K / 2, MADV_DONTNEED), 0);
+	igt_assert_eq_u64(in_vram(p, len), pages_of(len));
 	svm_cpu_check_pages(p, pages_of(len), 0xa00, false);
-	igt_info("%d of %zu blocks came back as huge pages\n",
-		 (int)(svm_page_is_thp(p) + svm_page_is_thp(p + len - SZ_2M)), len / SZ_2M);
-	munmap(hog, hog_len);
-	walk(svm, p, pages_of(len), 0xa00);
+	igt_assert_lt(0, (int)huge_blocks(p, len));
+
+	gpu_write(svm, p, pages_of(len), 0xa80);
+	igt_assert_eq_u64(in_vram(p, len), pages_of(len));
+	hog_begin(&hog);
+	svm_cpu_check_pages(p, pages_of(len), 0xa80, false);
+	/* Compaction, which finds nothing, has some in its hands. */
+	for (i = 0; i < 100 && svm_count_pages(p, len, PAGE_IN_RAM) < pages_of(len); i++)
+		usleep(100000);
+	igt_assert_lt((int)i, 100);
+	igt_assert_eq((int)huge_blocks(p, len), 0);
+	hog_end(&hog);
+	walk(svm, p, pages_of(len), 0xa80);
 	svm_free(p, len);
 }
 

@@ -35,7 +35,7 @@ static uint32_t pages_of(size_t len)
  */
 static void test_memcg_swap(bool vram)
 {
-	const size_t len = 24 * SZ_1M;
+	const size_t len = 24 * SZ_1M, max = 10 * SZ_1M;
 
 	svm_swap_on(128 * SZ_1M);
 	svm_migrate_on_fault(vram);
@@ -45,15 +45,18 @@ static void test_memcg_swap(bool vram)
 		char *p;
 
 		svm_open(&svm);
-		svm_cgroup_enter(10 * SZ_1M);
+		svm_cgroup_enter(max);
 		p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		igt_assert(p != MAP_FAILED);
 		igt_assert_eq(madvise(p, len, MADV_NOHUGEPAGE), 0);
 		for (turn = 0; turn < 2; turn++) {
 			size_t moved = 0;
 
-			if (!vram)
+			if (!vram) {
 				svm_cpu_write_pages(p, pages_of(len), 0x100 + turn);
+				/* All of it was written, and no more than that has room. */
+				igt_assert_lte_u64(pages_of(len - max), svm_count_pages(p, len, PAGE_SWAPPED));
+			}
 			for (i = 0; i < pages_of(len); i += NR) {
 				char *block = p + i * SZ_4K;
 
@@ -69,6 +72,7 @@ static void test_memcg_swap(bool vram)
 			}
 			if (vram)
 				igt_assert_lte_u64(pages_of(len) / 2, moved);
+			igt_assert_lte_u64(pages_of(len - max), svm_count_pages(p, len, PAGE_SWAPPED));
 			svm_cpu_check_pages(p, pages_of(len), 0x200 + turn, false);
 		}
 		munmap(p, len);
