@@ -754,6 +754,39 @@ static void test_v1(void)
 }
 
 /**
+ * SUBTEST: d1-write-to-free-vram
+ * Description: the same, and the GPU writes to it in VRAM, from where it comes back because the CPU reads it
+ *
+ * A page of VRAM remembers that it has been ordinary memory once (PG_swapbacked), hence a boot of its own.
+ */
+static void test_d1_free_vram(void)
+{
+	const uint32_t nr = SZ_2M / SZ_4K;
+	struct svm svm;
+	char *p;
+
+	svm_swap_on(64 * SZ_1M);
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, nr, 0x1900);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_FREE), 0);
+	/* Has all CPUs let go of the last ones. */
+	svm_must_write("/proc/sys/vm/drop_caches", "1");
+	svm_bind_vram(&svm, p, SZ_2M);
+	igt_assert_lte_u64(nr / 2, svm_count_pages(p, SZ_2M, PAGE_IN_VRAM));
+	svm_gpu_write_pages(&svm, p, nr, 0x2900);
+	svm_cpu_check_pages(p, nr, 0x2900, false);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), nr);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_PAGEOUT), 0);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_PAGEOUT), 0);
+	igt_assert_lte_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), nr / 2);
+	svm_cpu_check_pages(p, nr, 0x2900, false);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+	svm_swap_off();
+}
+
+/**
  * SUBTEST: result-is-true
  * Description: one SVM_BIND moves all of a megabyte of 4 KiB pages, and the kernel says how many
  */
@@ -1081,6 +1114,9 @@ int igt_main()
 	igt_describe("The GPU writes to memory that was given up");
 	igt_subtest("d1-write-to-free")
 		test_d1_free();
+	igt_describe("The GPU writes to memory in VRAM that was given up");
+	igt_subtest("d1-write-to-free-vram")
+		test_d1_free_vram();
 	igt_describe("SVM_BIND says how many pages it moved");
 	igt_subtest("result-is-true")
 		test_result();

@@ -38,6 +38,7 @@
 IGT_TEST_DESCRIPTION("Each allocation fails once, by the kernel's fault injection.");
 
 #define NTH_MAX 3000
+#define BLOCK (SZ_2M / SZ_4K)
 #define RENDER_NODE "/dev/dri/renderD128"
 
 /* Newer than libdrm's header: bytes of VRAM that are taken. */
@@ -50,7 +51,7 @@ IGT_TEST_DESCRIPTION("Each allocation fails once, by the kernel's fault injectio
 #define CUT_LEN (s.len / 16)
 
 /* Functions of the kernel's: an allocation counts only within one, or only outside. */
-enum where { ANYWHERE, IN_DMA_DEBUG, IN_COPY_PAGE_RANGE, IN_JOIN, IN_EVICT, IN_MEMREMAP, IN_RANGE_EVICT, WHERES };
+enum where { ANYWHERE, IN_DMA_DEBUG, IN_COPY_PAGE_RANGE, IN_JOIN, IN_EVICT, IN_MEMREMAP, IN_RANGE_EVICT, IN_SUBMIT, WHERES };
 static struct {
 	const char *name;
 	uint64_t start, end;
@@ -61,6 +62,7 @@ static struct {
 	[IN_EVICT] = { "nouveau_svm_devmem_evict" },
 	[IN_MEMREMAP] = { "memremap_pages" },
 	[IN_RANGE_EVICT] = { "drm_gpusvm_range_evict" },
+	[IN_SUBMIT] = { "nouveau_svm_ce_submit" },
 };
 
 /* What one turn works on. */
@@ -884,6 +886,84 @@ static void test_short(void)
 	svm_close(&s.svm);
 }
 
+/* Reads a word that the CPU has left in VRAM, when told to. Does not return. */
+static void read_when_told(int ready, int go)
+{
+	struct svm svm;
+	char c = 0;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, BLOCK, 0x300);
+	svm_bind_vram(&svm, p, SZ_2M);
+	if (svm_count_pages(p, SZ_2M, PAGE_IN_VRAM) != BLOCK || write(ready, &c, 1) != 1 || read(go, &c, 1) != 1)
+		_exit(2);
+	/* SIGBUS ends the process. */
+	_exit(*(volatile uint32_t *)p == 0x300 ? 0 : 1);
+}
+
+/**
+ * SUBTEST: short-beside-failed-copies
+ * Description: short of memory in the middle of a CPU fault is not SIGBUS, be it that another's copies fail meanwhile
+ */
+static void test_short_beside(void)
+{
+	char path[64], c = 0, *p;
+	int ready[2], go[2], fd, st;
+	uint64_t failed, until;
+	unsigned int errors = 0;
+	struct svm svm;
+	uint32_t v;
+	pid_t pid;
+
+	igt_assert_eq(pipe(ready), 0);
+	igt_assert_eq(pipe(go), 0);
+	pid = fork();
+	igt_assert_lte(0, pid);
+	if (!pid)
+		read_when_told(ready[1], go[0]);
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_64K, PAGES_4K);
+	svm_cpu_write_pages(p, SZ_64K / SZ_4K, 0x400);
+	svm_bind_vram(&svm, p, SZ_64K);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_64K, PAGE_IN_VRAM), SZ_64K / SZ_4K);
+	igt_assert_eq((int)read(ready[0], &c, 1), 1);
+	snprintf(path, sizeof(path), "/proc/%d/make-it-fail", pid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	igt_assert_fd(fd);
+
+	/* The other gets as far as to the copy, and never beyond: all copies are ours. */
+	count_only(IN_SUBMIT);
+	memory_is_short(fd, true);
+	igt_assert_eq((int)write(go[1], &c, 1), 1);
+	for (until = svm_now_us() + 5000000; svm_now_us() < until;) {
+		svm_inject(&(struct gpu_model_inject){ .point = "ce_error", .nth = 1 });
+		if (!svm_cpu_try(p, &v)) {
+			errors++;
+			continue;
+		}
+		/* A channel that was being made had it. */
+		svm_injected("ce_error");
+		svm_bind_vram(&svm, p, SZ_64K);
+	}
+	igt_assert_lt_u64(0, svm_injected("ce_error"));
+	failed = have_failed();
+	memory_is_short(fd, false);
+	count_only(ANYWHERE);
+	close(fd);
+	igt_info("%u copies and %" PRIu64 " allocations have failed\n", errors, failed);
+	igt_assert_eq(waitpid(pid, &st, 0), pid);
+	igt_assert_f(st == 0, "the other ended with %#x\n", st);
+	igt_assert_lt(4, (int)errors);
+	igt_assert_lt_u64(0, failed);
+	igt_assert(svm_cpu_try(p, &v));
+	igt_assert_eq_u32(v, 0x400);
+	munmap(p, SZ_64K);
+	svm_close(&svm);
+}
+
 /**
  * SUBTEST: init
  * Description: SVM_INIT
@@ -1027,6 +1107,9 @@ int igt_main()
 	igt_describe("The same, and memory is short for a second");
 	igt_subtest("short-for-a-while")
 		test_short();
+	igt_describe("A CPU fault, short of memory, beside copies that fail");
+	igt_subtest("short-beside-failed-copies")
+		test_short_beside();
 	igt_describe("Collection");
 	igt_subtest("gpu-collect")
 		turns(SERVICE, ANYWHERE, 9, begin_64k_in_use, work_collect, end_munmap);

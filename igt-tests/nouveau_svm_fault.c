@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -21,6 +22,9 @@
 #include "igt.h"
 #include "gpu_model.h"
 #include "svm_test.h"
+
+#include <drm.h>
+#include <nouveau_drm.h>
 
 IGT_TEST_DESCRIPTION("What the GPU may not have kills its channel, with a reason recorded, and nobody else's.");
 
@@ -615,25 +619,17 @@ static void read_all(FILE *f)
 	fclose(f);
 }
 
-/**
- * SUBTEST: look-while-missing
- * Description: service of a fault waits for a page that a process keeps back: others read debugfs and fdinfo, and come
- */
-static void test_look(struct svm *svm)
+/* A process of others_look() that has been killed, but waits. */
+static pid_t left_behind;
+
+/* Another process reads what there is to be read of a client, and opens one. Return: false if it does not come to an end. */
+static bool others_look(struct svm *svm)
 {
-	char *p = mmap(NULL, SZ_64K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), path[64];
-	const struct nv_args args = { .dst = svm->out.va, .src = (uintptr_t)p };
-	struct svm_slow slow;
+	char path[64];
 	int st = -1, i;
 	pid_t pid, got = 0;
 
-	igt_assert(p != MAP_FAILED);
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", getpid(), svm->dev.fd);
-	svm_slow_begin(&slow, p, SZ_64K);
-	nv_use(&svm->chan, &svm->out);
-	igt_assert_eq(nv_launch(&svm->chan, &svm->read, 1, 1, &args, sizeof(args)), 0);
-	igt_assert_eq(nv_submit(&svm->chan), 0);
-	igt_assert(svm_slow_hit(&slow, 30000));
 	pid = fork();
 	igt_assert(pid >= 0);
 	if (!pid) {
@@ -653,13 +649,112 @@ static void test_look(struct svm *svm)
 	}
 	if (!got)
 		kill(pid, SIGKILL);
+	left_behind = got ? 0 : pid;
+	return got == pid && st == 0;
+}
+
+/* Wait for the one that did not come to an end, when it can. */
+static void others_end(void)
+{
+	if (left_behind)
+		waitpid(left_behind, NULL, 0);
+	left_behind = 0;
+}
+
+/**
+ * SUBTEST: look-while-missing
+ * Description: service of a fault waits for a page that a process keeps back: others read debugfs and fdinfo, and come
+ */
+static void test_look(struct svm *svm)
+{
+	char *p = mmap(NULL, SZ_64K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const struct nv_args args = { .dst = svm->out.va, .src = (uintptr_t)p };
+	struct svm_slow slow;
+	bool came;
+
+	igt_assert(p != MAP_FAILED);
+	svm_slow_begin(&slow, p, SZ_64K);
+	nv_use(&svm->chan, &svm->out);
+	igt_assert_eq(nv_launch(&svm->chan, &svm->read, 1, 1, &args, sizeof(args)), 0);
+	igt_assert_eq(nv_submit(&svm->chan), 0);
+	igt_assert(svm_slow_hit(&slow, 30000));
+	came = others_look(svm);
 	svm_slow_end(&slow, 0xd00);
 	igt_assert_eq(nv_wait(&svm->chan, 0), 0);
 	igt_assert_eq_u32(*(volatile uint32_t *)svm->out.map, 0xd00);
-	if (!got)
-		waitpid(pid, NULL, 0);
-	igt_assert_f(got == pid && st == 0, "who only looks does not come to an end\n");
+	others_end();
+	igt_assert_f(came, "who only looks does not come to an end\n");
 	munmap(p, SZ_64K);
+}
+
+static struct svm *submitting;
+
+static void *submit_main(void *arg)
+{
+	struct drm_nouveau_gem_pushbuf req = {
+		.channel = (uint32_t)submitting->chan.id, .nr_push = 1, .push = (uintptr_t)arg,
+	};
+
+	return (void *)(intptr_t)ioctl(submitting->dev.fd,
+				       DRM_IOWR(DRM_COMMAND_BASE + DRM_NOUVEAU_GEM_PUSHBUF,
+						struct drm_nouveau_gem_pushbuf), &req);
+}
+
+/**
+ * SUBTEST: look-while-submitting
+ * Description: an ioctl waits for arguments that its process keeps back: others read debugfs and fdinfo, and come
+ */
+static void test_look_submitting(struct svm *svm)
+{
+	char *p = mmap(NULL, SZ_64K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct svm_slow slow;
+	pthread_t thread;
+	bool came;
+
+	igt_assert(p != MAP_FAILED);
+	svm_slow_begin(&slow, p, SZ_64K);
+	submitting = svm;
+	igt_assert_eq(pthread_create(&thread, NULL, submit_main, p), 0);
+	igt_assert(svm_slow_hit(&slow, 30000));
+	came = others_look(svm);
+	svm_slow_end(&slow, 0);
+	pthread_join(thread, NULL);
+	others_end();
+	igt_assert_f(came, "who only looks does not come to an end\n");
+	munmap(p, SZ_64K);
+}
+
+/**
+ * SUBTEST: dax-file
+ * Description: a file on persistent memory (DAX) is not for the GPU: the fault is cancelled at once, SVM_BIND passes it over
+ *
+ * Wants a machine with such memory: own-boot.list.
+ */
+static void test_dax(struct svm *svm, struct svm *other)
+{
+	const size_t len = 16 * SZ_1M;
+	uint64_t begin, moved = 0;
+	char *p;
+	int fd;
+
+	igt_require_f(system("modprobe -a nd_pmem nd_e820; sleep 1; mkfs.ext4 -q -b 4096 /dev/pmem0 && "
+			     "mkdir -p /tmp/dax && mount -o dax=always /dev/pmem0 /tmp/dax") == 0,
+		      "there is no persistent memory\n");
+	fd = open("/tmp/dax/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	igt_assert_fd(fd);
+	igt_assert_eq(posix_fallocate(fd, 0, (off_t)len), 0);
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	igt_assert(p != MAP_FAILED);
+	svm_cpu_write_pages(p, (uint32_t)(len / SZ_4K), 0x900);
+	begin = svm_now_us();
+	igt_assert_eq(nv_svm_bind(&svm->dev, p, len, true, &moved), 0);
+	igt_assert_eq_u64(moved, 0);
+	igt_info("SVM_BIND of %zu MiB took %" PRIu64 " ms\n", len / SZ_1M, (svm_now_us() - begin) / 1000);
+	expect_killed(svm, other, &svm->read, p, -EACCES);
+	svm_cpu_check_pages(p, (uint32_t)(len / SZ_4K), 0x900, true);
+	munmap(p, len);
+	close(fd);
+	igt_assert_eq(umount("/tmp/dax"), 0);
 }
 
 static struct svm bad, good;
@@ -940,6 +1035,13 @@ int igt_main()
 	igt_subtest("slow-fault-alone-grid")
 		with_channels()
 			test_slow_alone(&good, true);
+	igt_subtest("look-while-submitting")
+		with_channels()
+			test_look_submitting(&good);
+	igt_describe("Persistent memory");
+	igt_subtest("dax-file")
+		with_channels()
+			test_dax(&bad, &good);
 	igt_describe("Unruly fault buffers");
 	igt_subtest("foreign-entry")
 		with_channels()

@@ -505,10 +505,19 @@ static void after_orphan(void)
 
 /*
  * Each of the first questions fails, and each of the last. In between, where the
- * pieces of a block repeat the same few steps, it is every eleventh.
+ * pieces of a block repeat the same few steps, it is every eleventh, or each if
+ * NVSVM_NTH_STEP=1.
  */
 #define NTH_ALL 40
 #define NTH_STEP 11
+
+static unsigned int nth_step(void)
+{
+	const char *text = getenv("NVSVM_NTH_STEP");
+	int step = text ? atoi(text) : NTH_STEP;
+
+	return step > 0 ? (unsigned int)step : NTH_STEP;
+}
 
 static void rounds(void (*prepare)(void), void (*work)(void), void (*after)(void))
 {
@@ -528,7 +537,7 @@ static void rounds(void (*prepare)(void), void (*work)(void), void (*after)(void
 			break;
 		else
 			tail = true;
-		s.nth = last + (tail || last < NTH_ALL ? 1 : NTH_STEP);
+		s.nth = last + (tail || last < NTH_ALL ? 1 : nth_step());
 	}
 	igt_assert_f(last > 1, "nothing has failed\n");
 }

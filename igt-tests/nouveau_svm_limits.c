@@ -223,6 +223,57 @@ static unsigned int ranges_in(const char *p, size_t len)
 	return n;
 }
 
+/* Ranges that the driver knows of this process, whose only address space of the GPU it is. */
+static unsigned int ranges(void)
+{
+	FILE *f = svm_driver_open();
+	char line[512];
+	unsigned int n = 0;
+
+	igt_assert(f);
+	while (fgets(line, sizeof(line), f))
+		n += !strncmp(line, "  range ", 8);
+	fclose(f);
+	return n;
+}
+
+/**
+ * SUBTEST: many-given-up
+ * Description: a page each of thousands of blocks is bound, and given up: what the driver keeps for them has an end
+ */
+static void test_given_up(void)
+{
+	const unsigned int nr = 3000, most = 2048;
+	const size_t len = (size_t)nr * SZ_2M;
+	char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	unsigned int i, n = 0;
+	struct svm svm;
+
+	igt_assert(p != MAP_FAILED);
+	igt_assert_eq(madvise(p, len, MADV_NOHUGEPAGE), 0);
+	svm_open(&svm);
+	for (i = 0; i < nr; i++) {
+		char *at = p + (size_t)i * SZ_2M;
+
+		*(volatile uint32_t *)at = i;
+		igt_assert_eq(nv_svm_bind(&svm.dev, at, SZ_4K, false, NULL), 0);
+		igt_assert_eq(madvise(at, SZ_4K, MADV_DONTNEED), 0);
+	}
+	/* They go in the background. */
+	for (i = 0; i < 100; i++) {
+		n = ranges();
+		if (n <= most)
+			break;
+		usleep(100000);
+	}
+	igt_info("%u ranges of %u are left\n", n, nr);
+	igt_assert_lte_u64(n, most);
+	svm_gpu_write(&svm, (uint32_t *)p, 0x123);
+	igt_assert_eq_u32(*(volatile uint32_t *)p, 0x123);
+	munmap(p, len);
+	svm_close(&svm);
+}
+
 /**
  * SUBTEST: bind-unreadable
  * Description: SVM_BIND of memory that nobody may read, and of a file beyond its end: the driver keeps nothing of it
@@ -285,6 +336,9 @@ int igt_main()
 	igt_describe("A large reservation");
 	igt_subtest("huge-reservation")
 		test_reservation();
+	igt_describe("Many ranges without memory");
+	igt_subtest("many-given-up")
+		test_given_up();
 	igt_describe("Nothing to bind");
 	igt_subtest("bind-unreadable")
 		test_bind_unreadable();

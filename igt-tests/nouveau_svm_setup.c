@@ -245,6 +245,21 @@ static void test_defaults(void)
 	svm_free(p, SZ_2M);
 }
 
+/**
+ * SUBTEST: bounced
+ * Description: all DMA goes through bounce buffers (swiotlb=force): the GPU would not see the process's memory, so no SVM
+ */
+static void test_bounced(void)
+{
+	char line[2048] = "";
+	FILE *f = fopen("/proc/cmdline", "re");
+
+	igt_assert(f && fgets(line, sizeof(line), f));
+	fclose(f);
+	igt_require_f(strstr(line, "swiotlb=force"), "wants to be booted with swiotlb=force\n");
+	expect_state(SVM_OFF);
+}
+
 static void shrink(void)
 {
 	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC), i;
@@ -360,6 +375,9 @@ int igt_main()
 	igt_describe("Without parameters");
 	igt_subtest("defaults")
 		test_defaults();
+	igt_describe("Bounce buffers");
+	igt_subtest("bounced")
+		test_bounced();
 	igt_describe("Power at run time");
 	igt_subtest("runtime-power")
 		test_runtime_power();

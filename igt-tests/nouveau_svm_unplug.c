@@ -14,6 +14,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "gpu_model.h"
@@ -24,6 +25,7 @@ IGT_TEST_DESCRIPTION("Unbind, removal and unload with data in VRAM.");
 
 #define NR (SZ_2M / SZ_4K)
 #define OPENING_ROUNDS 2
+#define FAIL_IN "/sys/kernel/debug/nouveau_svm/fail-in"
 
 enum way { UNBIND, REMOVE };
 
@@ -129,6 +131,37 @@ static void test_live(enum way way)
 	bring_back(way, slot);
 	works();
 	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: unbind-beside-stuck
+ * Description: a block does not leave VRAM when it is asked to, three times: those behind it come back all the same
+ */
+static void test_beside_stuck(void)
+{
+	const size_t len = 16 * SZ_1M;
+	char *p = svm_alloc(len, PAGES_4K), slot[64];
+	uint32_t i, v, lost = 0;
+	struct svm svm;
+
+	svm_gpu_slot(slot);
+	svm_open(&svm);
+	svm_cpu_write_pages(p, (uint32_t)(len / SZ_4K), 0x100);
+	svm_bind_vram(&svm, p, len);
+	igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), len / SZ_4K);
+	igt_require_f(svm_write_text(FAIL_IN, "3 nouveau_svm_devmem_to_ram"), "the driver has no injection points\n");
+	take_away(UNBIND, slot);
+	for (i = 0; i < len / SZ_4K; i++) {
+		if (!svm_cpu_try(p + i * SZ_4K, &v))
+			lost++;
+		else
+			igt_assert_eq_u32(v, 0x100 + i);
+	}
+	igt_assert_eq_u32(lost, 0);
+	svm_close(&svm);
+	bring_back(UNBIND, slot);
+	works();
+	svm_free(p, len);
 }
 
 static struct svm live;
@@ -444,6 +477,9 @@ int igt_main()
 		test_data_left(UNBIND);
 	igt_subtest("remove-data-left")
 		test_data_left(REMOVE);
+	igt_describe("Unbind beside a block that stays");
+	igt_subtest("unbind-beside-stuck")
+		test_beside_stuck();
 	igt_describe("A client is at work");
 	igt_subtest("unbind-live")
 		test_live(UNBIND);

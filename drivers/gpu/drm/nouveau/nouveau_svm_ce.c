@@ -37,6 +37,7 @@
 #include "nouveau_fence.h"
 
 #include <linux/completion.h>
+#include <linux/sched/mm.h>
 
 #include <nvif/class.h>
 #include <nvif/fifo.h>
@@ -407,6 +408,7 @@ nouveau_svm_ce_wait(struct nouveau_svm_ce *ce, struct dma_fence *fence)
 	struct nvif_object *device = &ce->svm->drm->client.device.object;
 	unsigned int step;
 
+	lockdep_assert_not_held(&ce->lock);
 	for (step = 0; step < NOUVEAU_SVM_CE_STEPS; step++) {
 		if (dma_fence_wait_timeout(fence, false, NOUVEAU_SVM_CE_STEP))
 			return true;
@@ -691,6 +693,10 @@ nouveau_svm_ce_new(struct nouveau_svm_dev *svm)
 
 	ce->svm = svm;
 	mutex_init(&ce->lock);
+	/* Nothing is allocated under it. */
+	fs_reclaim_acquire(GFP_KERNEL);
+	might_lock(&ce->lock);
+	fs_reclaim_release(GFP_KERNEL);
 	init_completion(&ce->stopped);
 	init_completion(&ce->quiet);
 	INIT_WORK(&ce->work, nouveau_svm_ce_work);

@@ -113,6 +113,10 @@ struct nouveau_svm_dev {
 	struct drm_pagemap_cache *cache;
 	/** @devmems: blocks of VRAM that exist */
 	atomic_t devmems;
+	/** @blocks_lock: protects @blocks, a leaf */
+	spinlock_t blocks_lock;
+	/** @blocks: all of them, until the device is unplugged */
+	struct list_head blocks;
 	/** @no_devmem: refuse to make blocks of VRAM: suspended or going away */
 	bool no_devmem;
 

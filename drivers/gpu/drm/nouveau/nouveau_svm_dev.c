@@ -44,6 +44,7 @@
 #include "nouveau_chan.h"
 
 #include <linux/dma-mapping.h>
+#include <linux/swiotlb.h>
 
 static int
 nouveau_svm_dev_ctor(struct nouveau_svm_dev *svm, const char **why)
@@ -104,6 +105,8 @@ nouveau_svm_dev_init(struct nouveau_drm *drm)
 		why = "needs Pascal";
 	else if (dma_addressing_limited(drm->dev->dev))
 		why = "DMA does not reach all memory";
+	else if (is_swiotlb_force_bounce(drm->dev->dev))
+		why = "DMA goes through bounce buffers";
 	else if (PAGE_SIZE != SZ_4K)
 		why = "needs pages of 4 KiB";
 	else if (!is_power_of_2(nouveau_svm_notifier_mib) ||
@@ -123,6 +126,8 @@ nouveau_svm_dev_init(struct nouveau_drm *drm)
 	mutex_init(&svm->lock);
 	mutex_init(&svm->fault.lock);
 	INIT_LIST_HEAD(&svm->vms);
+	spin_lock_init(&svm->blocks_lock);
+	INIT_LIST_HEAD(&svm->blocks);
 	spin_lock_init(&svm->inst_lock);
 	INIT_LIST_HEAD(&svm->insts);
 

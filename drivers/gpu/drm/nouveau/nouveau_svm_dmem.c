@@ -47,6 +47,7 @@
 #include "nouveau_bo.h"
 #include "nouveau_drv.h"
 
+#include <linux/cpu.h>
 #include <linux/dma-mapping.h>
 #include <linux/memremap.h>
 #include <linux/migrate.h>
@@ -59,7 +60,6 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_pagemap_util.h>
 #include <drm/ttm/ttm_bo.h>
-#include <drm/ttm/ttm_resource.h>
 
 static DRM_PAGEMAP_OWNER_LIST_DEFINE(nouveau_svm_owner_list);
 
@@ -105,6 +105,8 @@ struct nouveau_svm_pagemap {
 	u64 base;
 	/** @size: bytes of VRAM behind it */
 	u64 size;
+	/** @failed: a bit a page, set if its copy to RAM failed. Who looks at it holds the folio. */
+	unsigned long *failed;
 	/** @svm: the device, valid inside drm_dev_enter() */
 	struct nouveau_svm_dev *svm;
 	/** @destroy_work: frees this where it is allowed to sleep */
@@ -117,8 +119,10 @@ struct nouveau_svm_pagemap {
 struct nouveau_svm_devmem {
 	/** @base: what drm_pagemap knows */
 	struct drm_pagemap_devmem base;
-	/** @ref: one of the pages, one of who makes the block */
+	/** @ref: one of the pages, one of who makes the block or evicts it */
 	struct kref ref;
+	/** @link: in &nouveau_svm_dev.blocks, under its lock; void after unplug */
+	struct list_head link;
 	/** @bo: the buffer, which points back by &nouveau_bo.svm */
 	struct nouveau_bo *bo;
 	/** @drm: the DRM device */
@@ -169,6 +173,9 @@ nouveau_svm_devmem_free(struct work_struct *work)
 	mmdrop(devmem->base.mm);
 
 	if (drm_dev_enter(drm, &idx)) {
+		spin_lock(&devmem->svm->blocks_lock);
+		list_del(&devmem->link);
+		spin_unlock(&devmem->svm->blocks_lock);
 		pm_runtime_put_autosuspend(drm->dev);
 		atomic_dec_and_wake_up(&devmem->svm->devmems);
 		drm_dev_exit(idx);
@@ -216,6 +223,25 @@ nouveau_svm_devmem_op_pfn(struct drm_pagemap_devmem *base, unsigned long npages,
 		pfn[i] = first + i;
 
 	return 0;
+}
+
+/*
+ * Remember whose data could not be brought back. drm_pagemap says SIGBUS for everything,
+ * short of memory too, and nouveau_svm_dmem_to_ram() has to tell them apart.
+ */
+static void
+nouveau_svm_copy_failed(struct nouveau_svm_pagemap *np, struct page **pages,
+			struct drm_pagemap_addr *addr, unsigned long npages)
+{
+	unsigned long i, j, first;
+
+	for (i = 0; i < npages; i += 1UL << addr[i].order) {
+		if (!pages[i])
+			continue;
+		first = PHYS_PFN(nouveau_svm_page_vram(pages[i]));
+		for (j = 0; j < 1UL << addr[i].order; j++)
+			set_bit(first + j, np->failed);
+	}
 }
 
 /* Submit what has been collected, or wait for more if it is not enough yet. */
@@ -282,6 +308,8 @@ nouveau_svm_copy(struct page **pages, struct drm_pagemap_addr *addr,
 	}
 	if (!ret)
 		ret = nouveau_svm_copy_flush(ce, to_vram, run, &nr, true);
+	if (ret && ret != -ENOMEM && ret != -EAGAIN && !to_vram)
+		nouveau_svm_copy_failed(np, pages, addr, npages);
 
 	trace_nouveau_svm_copy(np->svm->drm->dev->dev, to_vram, npages, ret);
 	kvfree(run);
@@ -352,6 +380,9 @@ nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
 	devmem->bo->svm = devmem;
 	mmgrab(mm);
 	pm_runtime_get_noresume(drm->dev->dev);
+	spin_lock(&svm->blocks_lock);
+	list_add_tail(&devmem->link, &svm->blocks);
+	spin_unlock(&svm->blocks_lock);
 	atomic_inc(&svm->devmems);
 	return devmem;
 
@@ -733,18 +764,74 @@ nouveau_svm_devmem_evict(struct nouveau_svm_devmem *devmem)
 	return ret ? -ENOSPC : 0;
 }
 
+static long
+nouveau_svm_devmem_evict_here(void *data)
+{
+	return nouveau_svm_devmem_evict(data);
+}
+
+/*
+ * A page may be on a list that a CPU keeps for itself, mlock's for one, which holds it.
+ * Migration empties those of the CPU that it runs on.
+ */
+static int
+nouveau_svm_devmem_evict_anywhere(struct nouveau_svm_devmem *devmem)
+{
+	int ret = nouveau_svm_devmem_evict(devmem), cpu;
+
+	if (ret != -ENOSPC)
+		return ret;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		ret = work_on_cpu(cpu, nouveau_svm_devmem_evict_here, devmem);
+		if (ret != -ENOSPC)
+			break;
+	}
+	cpus_read_unlock();
+
+	return ret;
+}
+
+/* Bring back what is in VRAM, whatever becomes of some of it. */
+static void
+nouveau_svm_dmem_evict_each(struct nouveau_svm_dev *svm)
+{
+	struct nouveau_svm_devmem *devmem;
+	LIST_HEAD(todo);
+
+	spin_lock(&svm->blocks_lock);
+	list_splice_init(&svm->blocks, &todo);
+	while (!list_empty(&todo)) {
+		devmem = list_first_entry(&todo, struct nouveau_svm_devmem, link);
+		list_move_tail(&devmem->link, &svm->blocks);
+		/* Its last page is free, and it goes by itself. */
+		if (nouveau_svm_ce_wedged(svm->ce) || !kref_get_unless_zero(&devmem->ref))
+			continue;
+		spin_unlock(&svm->blocks_lock);
+
+		ttm_bo_reserve(&devmem->bo->bo, false, false, NULL);
+		nouveau_svm_devmem_evict_anywhere(devmem);
+		ttm_bo_unreserve(&devmem->bo->bo);
+		nouveau_svm_devmem_put(devmem);
+
+		spin_lock(&svm->blocks_lock);
+	}
+	spin_unlock(&svm->blocks_lock);
+}
+
 /**
  * nouveau_svm_dmem_evict_all() - Bring back what is in VRAM, and keep it there
  * @svm: the device
  *
- * No block is made from now on until &nouveau_svm_dev.no_devmem is false again.
+ * No block is made from now on until &nouveau_svm_dev.no_devmem is false again. One
+ * that does not leave VRAM keeps no other there.
  *
  * Return: 0, or -EBUSY if data is still in VRAM.
  */
 int
 nouveau_svm_dmem_evict_all(struct nouveau_svm_dev *svm)
 {
-	struct ttm_device *bdev = &svm->drm->ttm.bdev;
 	int try;
 
 	/* Pairs with READ_ONCE() in nouveau_svm_populate_locked(). */
@@ -754,7 +841,7 @@ nouveau_svm_dmem_evict_all(struct nouveau_svm_dev *svm)
 	for (try = 0; try < 3 && atomic_read(&svm->devmems); try++) {
 		if (nouveau_svm_ce_wedged(svm->ce))
 			break;
-		ttm_resource_manager_evict_all(bdev, ttm_manager_type(bdev, TTM_PL_VRAM));
+		nouveau_svm_dmem_evict_each(svm);
 		wait_var_event_timeout(&svm->devmems,
 				       !atomic_read(&svm->devmems), HZ);
 	}
@@ -797,6 +884,7 @@ nouveau_svm_dmem_destroy_work(struct work_struct *work)
 	memunmap_pages(&np->pagemap);
 	release_mem_region(np->pagemap.range.start, range_len(&np->pagemap.range));
 	drm_pagemap_release_owner(&np->peer);
+	kvfree(np->failed);
 	kfree(np);
 }
 
@@ -827,10 +915,10 @@ nouveau_svm_dmem_to_ram(struct vm_fault *vmf)
 	struct nouveau_svm_pagemap *np =
 		container_of(page_pgmap(vmf->page), struct nouveau_svm_pagemap,
 			     pagemap);
+	unsigned long page = PHYS_PFN(nouveau_svm_page_vram(vmf->page));
 	struct nouveau_svm_dev *svm;
 	vm_fault_t ret;
 	bool replaced;
-	u64 errors;
 	int idx, try;
 
 	/* Unplugged: the data is gone, and so is everything behind np->svm. */
@@ -839,13 +927,14 @@ nouveau_svm_dmem_to_ram(struct vm_fault *vmf)
 
 	svm = np->svm;
 	for (try = 0; try < 2; try++) {
-		errors = atomic64_read(&svm->stat[NOUVEAU_SVM_STAT_COPY_ERROR]);
+		/* Nobody else copies it: the caller holds the folio's lock. */
+		clear_bit(page, np->failed);
 		ret = np->core->migrate_to_ram(vmf);
 		if (!(ret & VM_FAULT_SIGBUS))
 			break;
 
 		/* The core says SIGBUS for everything. Was it a copy? */
-		if (errors != atomic64_read(&svm->stat[NOUVEAU_SVM_STAT_COPY_ERROR]))
+		if (test_bit(page, np->failed))
 			break;
 		/* Turned away is not short of memory, even if that is over by now. */
 		replaced = nouveau_svm_ce_replaced(svm->ce);
@@ -890,10 +979,17 @@ nouveau_svm_pagemap_new(struct nouveau_svm_dev *svm)
 	np->ops = *np->core;
 	np->ops.migrate_to_ram = nouveau_svm_dmem_to_ram;
 
+	np->failed = kvzalloc(BITS_TO_LONGS(np->size >> PAGE_SHIFT) * sizeof(long),
+			      GFP_KERNEL);
+	if (!np->failed) {
+		ret = -ENOMEM;
+		goto err_free;
+	}
+
 	res = request_free_mem_region(&iomem_resource, np->size, "nouveau-svm");
 	if (IS_ERR(res)) {
 		ret = PTR_ERR(res);
-		goto err_free;
+		goto err_failed;
 	}
 
 	ret = drm_pagemap_acquire_owner(&np->peer, &nouveau_svm_owner_list,
@@ -929,6 +1025,8 @@ err_owner:
 	drm_pagemap_release_owner(&np->peer);
 err_region:
 	release_mem_region(res->start, resource_size(res));
+err_failed:
+	kvfree(np->failed);
 err_free:
 	kfree(np);
 	return ERR_PTR(ret);

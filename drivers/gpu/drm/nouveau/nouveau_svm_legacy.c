@@ -173,7 +173,7 @@ nouveau_svm_vmm_fini(struct nouveau_vmm *vmm)
 
 /**
  * nouveau_svm_show_fdinfo() - Tell how much SVM memory a client has in VRAM
- * @p: where to print
+ * @p: where to print; nothing, if an ioctl of the client takes long
  * @file: the client
  */
 void
@@ -182,7 +182,9 @@ nouveau_svm_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 	struct nouveau_cli *cli = nouveau_cli(file);
 	struct nouveau_svm_vm *vm = NULL;
 
-	mutex_lock(&cli->mutex);
+	/* An ioctl may hold it for as long as a process keeps its arguments back. */
+	if (!nouveau_svm_look(&cli->mutex))
+		return;
 	if (cli->svm.svm_vm) {
 		vm = cli->svm.svm_vm;
 		kref_get(&vm->ref);

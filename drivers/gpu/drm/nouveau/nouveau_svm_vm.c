@@ -8,12 +8,12 @@
  * memory of a range is, and when that ceases to be true.
  *
  * Life of a range: a GPU fault or a prefetch finds or makes it, moves its memory
- * to VRAM or not, asks where it is, marks pages of RAM dirty that the GPU may write
- * to, takes references to page tables of the right kind, and writes leaves, under
+ * to VRAM or not, asks where it is, marks pages dirty that the GPU may write to,
+ * takes references to page tables of the right kind, and writes leaves, under
  * the notifier lock and only if nothing changed meanwhile. A notification clears
  * the leaves, invalidates the TLB once, and gives up the DMA mapping, in this order.
- * The range stays, to be mapped again, until its addresses are unmapped: then it is
- * collected.
+ * The range stays, to be mapped again, until its addresses are unmapped, or too many
+ * have been lost since: then it is collected.
  *
  * What this file owns: ranges, leaves, and references to page tables. References:
  * the owner of the address space and each range hold the &struct nouveau_svm_vm;
@@ -53,6 +53,7 @@
 #include <linux/backing-dev.h>
 #include <linux/completion.h>
 #include <linux/delay.h>
+#include <linux/fs.h>
 #include <linux/hmm.h>
 #include <linux/kthread.h>
 #include <linux/memremap.h>
@@ -92,6 +93,12 @@ module_param_named(svm_notifier_mib, nouveau_svm_notifier_mib, uint, 0444);
 #define NOUVEAU_SVM_STOP	(HZ / 10)
 /* How often who only looks tries for the lock, a millisecond or two apart. */
 #define NOUVEAU_SVM_LOOK	1000
+
+/*
+ * How many ranges that the GPU has not mapped are kept, with their page tables, for
+ * when it comes back: 4 GiB in ranges of 2 MiB.
+ */
+#define NOUVEAU_SVM_IDLE_MAX	2048
 
 #define NOUVEAU_SVM_VA_BITS	47
 
@@ -188,6 +195,16 @@ nouveau_svm_range_free(struct drm_gpusvm_range *base)
 	bitmap_free(range->exclusive);
 	kfree(range);
 	nouveau_svm_vm_put(vm);
+}
+
+/* Take a range off the list that it is on. */
+static void
+nouveau_svm_range_unlist(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	lockdep_assert_held(&vm->gc_lock);
+	list_del_init(&range->gc_link);
+	vm->idle_nr -= range->idle;
+	range->idle = false;
 }
 
 /* Leaves. */
@@ -483,6 +500,10 @@ nouveau_svm_range_bind(struct nouveau_svm_vm *vm, struct nouveau_svm_range *rang
 	/* Pairs with READ_ONCE() in nouveau_svm_range_show(). */
 	WRITE_ONCE(range->live, leaves);
 	range->big = big;
+	spin_lock(&vm->gc_lock);
+	if (range->idle)
+		nouveau_svm_range_unlist(vm, range);
+	spin_unlock(&vm->gc_lock);
 	if (ret)
 		flush = nouveau_svm_range_clear(vm, range);
 	if (flush)
@@ -505,6 +526,42 @@ unlock:
 /* Notification. */
 
 /*
+ * The GPU has lost a range, @unmapped: for good. A process may have lost its memory too
+ * and still have the address, so that ranges would be without number: those lost longest
+ * ago go. Returns whether there is something to collect.
+ */
+static bool
+nouveau_svm_range_lost(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+		       bool unmapped)
+{
+	bool collect = unmapped;
+
+	lockdep_assert_held_write(&vm->gpusvm.notifier_lock);
+	spin_lock(&vm->gc_lock);
+	if (range->idle)
+		nouveau_svm_range_unlist(vm, range);
+	if (!list_empty(&range->gc_link))
+		goto unlock;
+	if (unmapped) {
+		list_add_tail(&range->gc_link, &vm->gc_list);
+		goto unlock;
+	}
+
+	list_add_tail(&range->gc_link, &vm->idle_list);
+	range->idle = true;
+	if (++vm->idle_nr > NOUVEAU_SVM_IDLE_MAX) {
+		range = list_first_entry(&vm->idle_list, struct nouveau_svm_range,
+					 gc_link);
+		nouveau_svm_range_unlist(vm, range);
+		list_add_tail(&range->gc_link, &vm->gc_list);
+		collect = true;
+	}
+unlock:
+	spin_unlock(&vm->gc_lock);
+	return collect;
+}
+
+/*
  * Reclaim may be the caller. No allocation, no fence, no lock but those of the
  * leaves and the list of garbage.
  */
@@ -515,7 +572,8 @@ nouveau_svm_invalidate(struct drm_gpusvm *gpusvm, struct drm_gpusvm_notifier *no
 	struct nouveau_svm_vm *vm = to_nouveau_svm_vm(gpusvm);
 	struct drm_gpusvm_ctx ctx = { .in_notifier = true };
 	struct drm_gpusvm_range *base, *first;
-	bool flush = false, collect;
+	bool unmapped = mmu->event == MMU_NOTIFY_UNMAP;
+	bool flush = false, collect = false, closed;
 	unsigned long start, end;
 
 	lockdep_assert_held_write(&gpusvm->notifier_lock);
@@ -525,10 +583,10 @@ nouveau_svm_invalidate(struct drm_gpusvm *gpusvm, struct drm_gpusvm_notifier *no
 		return;
 
 	/*
-	 * Closing frees the ranges without a look at the list of garbage. Pairs with
-	 * WRITE_ONCE() in nouveau_svm_vm_close().
+	 * Closing frees the ranges without a look at the lists. Pairs with WRITE_ONCE()
+	 * in nouveau_svm_vm_close().
 	 */
-	collect = mmu->event == MMU_NOTIFY_UNMAP && !READ_ONCE(vm->queue.closed);
+	closed = READ_ONCE(vm->queue.closed);
 
 	start = max(mmu->start, drm_gpusvm_notifier_start(notifier));
 	end = min(mmu->end, drm_gpusvm_notifier_end(notifier));
@@ -553,16 +611,10 @@ nouveau_svm_invalidate(struct drm_gpusvm *gpusvm, struct drm_gpusvm_notifier *no
 				       nouveau_svm_range_pages(range), &ctx);
 		/* Pairs with READ_ONCE() in nouveau_svm_vm_make_present(). */
 		WRITE_ONCE(range->pages_known, false);
-		if (mmu->event != MMU_NOTIFY_UNMAP)
-			continue;
-
-		drm_gpusvm_range_set_unmapped(base, &range->pages, 1, mmu);
-		if (!collect)
-			continue;
-		spin_lock(&vm->gc_lock);
-		if (list_empty(&range->gc_link))
-			list_add_tail(&range->gc_link, &vm->gc_list);
-		spin_unlock(&vm->gc_lock);
+		if (unmapped)
+			drm_gpusvm_range_set_unmapped(base, &range->pages, 1, mmu);
+		if (!closed)
+			collect |= nouveau_svm_range_lost(vm, range, unmapped);
 	}
 
 	if (collect)
@@ -643,7 +695,7 @@ nouveau_svm_range_remove(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ra
 	drm_gpusvm_range_get(&range->base);
 	drm_gpusvm_range_remove(&vm->gpusvm, &range->base);
 	spin_lock(&vm->gc_lock);
-	list_del_init(&range->gc_link);
+	nouveau_svm_range_unlist(vm, range);
 	spin_unlock(&vm->gc_lock);
 	drm_gpusvm_range_put(&range->base);
 }
@@ -657,7 +709,7 @@ nouveau_svm_vm_garbage(struct nouveau_svm_vm *vm)
 	range = list_first_entry_or_null(&vm->gc_list, struct nouveau_svm_range,
 					 gc_link);
 	if (range)
-		list_del_init(&range->gc_link);
+		nouveau_svm_range_unlist(vm, range);
 	spin_unlock(&vm->gc_lock);
 	return range;
 }
@@ -910,9 +962,10 @@ nouveau_svm_range_skew(struct nouveau_svm_range *range, unsigned long pfn)
 }
 
 /*
- * A page of RAM that the GPU may write to is dirty, whatever the CPU's page table says:
- * tmpfs, for one, maps a page writable that was only read, and a clean page is dropped by
- * reclaim and not swapped out. Where there is writeback a page becomes writable by a
+ * A page that the GPU may write to is dirty, whatever the CPU's page table says: tmpfs,
+ * for one, maps a page writable that was only read, and a clean page is dropped by
+ * reclaim and not swapped out. Memory that was given up by MADV_FREE is clean as well,
+ * and so it is when it comes back from VRAM, unless this tells otherwise. Where there is writeback a page becomes writable by a
  * fault that dirties it (vma_wants_writenotify()). For the others no lock is taken.
  */
 static void
@@ -927,8 +980,8 @@ nouveau_svm_folio_dirty(struct folio *folio)
 /*
  * Look at the pages of a range that were got, and at what the GPU may do to them unless
  * they are for reading. Device pages are shared for reading after fork(), and HMM gives
- * them out for writing all the same: it does not fault on its owner's pages. Pages of
- * RAM become dirty. Both hold as long as the pages stay valid, because fork() notifies,
+ * them out for writing all the same: it does not fault on its owner's pages. Those to
+ * be written to become dirty. Both hold as long as the pages stay valid, because fork() notifies,
  * and nobody cleans a page without a notification.
  *
  * Return: 0. -EPERM: device pages that must not be written to. -EAGAIN: not valid any
@@ -968,10 +1021,11 @@ nouveau_svm_range_look(struct nouveau_svm_vm *vm, struct nouveau_svm_range *rang
 			break;
 		}
 		folio = page_folio(hmm_pfn_to_page(pfn));
-		if (folio_is_device_private(folio)) {
-			if (!ro && !(pfn & HMM_PFN_WRITE))
-				ret = -EPERM;
-		} else if (!ro && folio != last && pfn & HMM_PFN_WRITE) {
+		if (!ro && folio_is_device_private(folio) && !(pfn & HMM_PFN_WRITE)) {
+			ret = -EPERM;
+			break;
+		}
+		if (!ro && folio != last && pfn & HMM_PFN_WRITE) {
 			nouveau_svm_folio_dirty(folio);
 			last = folio;
 		}
@@ -1064,6 +1118,31 @@ nouveau_svm_range_to_ram(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ra
 	int ret = drm_gpusvm_range_evict(&vm->gpusvm, &range->base);
 
 	return ret == -ENOMEM || ret == -EINTR ? ret : -EAGAIN;
+}
+
+/*
+ * Is there memory in a range that is a device's, and not private? drm_gpusvm maps no DAX,
+ * and to have it brought to RAM changes nothing.
+ */
+static bool
+nouveau_svm_range_has_foreign(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	unsigned long npages = nouveau_svm_range_pages(range), i;
+
+	if (nouveau_svm_range_snapshot(vm, range, 0))
+		return false;
+
+	for (i = 0; i < npages; i++) {
+		struct page *page;
+
+		if (!(vm->pfns[i] & HMM_PFN_VALID))
+			continue;
+		page = hmm_pfn_to_page(vm->pfns[i]);
+		if (is_zone_device_page(page) && !is_device_private_page(page))
+			return true;
+	}
+
+	return false;
 }
 
 /**
@@ -1166,6 +1245,10 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 						   drm_gpusvm_range_start(base),
 						   drm_gpusvm_range_end(base), &ctx);
 		if (ret == -EOPNOTSUPP) {
+			if (nouveau_svm_range_has_foreign(vm, range)) {
+				nouveau_svm_range_remove(vm, range);
+				return -EACCES;
+			}
 			ret = nouveau_svm_range_to_ram(vm, range);
 			if (ret != -EAGAIN)
 				return ret;
@@ -1278,7 +1361,7 @@ nouveau_svm_vm_readable(struct nouveau_svm_vm *vm, unsigned long start, unsigned
 	vma_iter_init(&vmi, mm, start);
 	for_each_vma_range(vmi, vma, end) {
 		if (!(vma->vm_flags & VM_READ) ||
-		    vma->vm_flags & (VM_IO | VM_PFNMAP))
+		    vma->vm_flags & (VM_IO | VM_PFNMAP) || vma_is_dax(vma))
 			continue;
 		addr = max(start, vma->vm_start);
 		break;
@@ -1538,6 +1621,28 @@ nouveau_svm_vm_end_prefetch(struct nouveau_svm_vm *vm)
 }
 
 /**
+ * nouveau_svm_look() - Take a lock only to look at what it protects
+ * @lock: one that others may hold for as long as a process keeps a page back
+ *
+ * Return: true with @lock held, false if it cannot be had.
+ */
+bool
+nouveau_svm_look(struct mutex *lock)
+{
+	unsigned int i;
+
+	for (i = 0; i < NOUVEAU_SVM_LOOK; i++) {
+		if (mutex_trylock(lock))
+			return true;
+		if (signal_pending(current))
+			break;
+		usleep_range(1000, 2000);
+	}
+
+	return false;
+}
+
+/**
  * nouveau_svm_vm_look() - Take the lock of an address space only to look at it
  * @vm: the address space
  *
@@ -1549,17 +1654,7 @@ nouveau_svm_vm_end_prefetch(struct nouveau_svm_vm *vm)
 bool
 nouveau_svm_vm_look(struct nouveau_svm_vm *vm)
 {
-	unsigned int i;
-
-	for (i = 0; i < NOUVEAU_SVM_LOOK; i++) {
-		if (mutex_trylock(&vm->lock))
-			return true;
-		if (signal_pending(current))
-			break;
-		usleep_range(1000, 2000);
-	}
-
-	return false;
+	return nouveau_svm_look(&vm->lock);
 }
 
 /**
@@ -1677,6 +1772,7 @@ nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
 	mutex_init(&vm->lock);
 	spin_lock_init(&vm->gc_lock);
 	INIT_LIST_HEAD(&vm->gc_list);
+	INIT_LIST_HEAD(&vm->idle_list);
 	spin_lock_init(&vm->queue.lock);
 	INIT_LIST_HEAD(&vm->drained);
 	INIT_LIST_HEAD(&vm->prefetch.list);

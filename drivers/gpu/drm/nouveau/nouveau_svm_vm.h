@@ -28,8 +28,10 @@ struct nouveau_svm_range {
 	struct drm_gpusvm_range base;
 	/** @pages: where the memory is */
 	struct drm_gpusvm_pages pages;
-	/** @gc_link: in &nouveau_svm_vm.gc_list, under its lock */
+	/** @gc_link: in &nouveau_svm_vm.gc_list or .idle_list, under their lock */
 	struct list_head gc_link;
+	/** @idle: in the latter. As @gc_link. */
+	bool idle;
 	/**
 	 * @refs: leaves that page tables are referenced for, NOUVEAU_SVM_LEAF_*.
 	 * Under &nouveau_svm_vm.lock.
@@ -128,10 +130,14 @@ struct nouveau_svm_vm {
 	/** @big: room for its 64 KiB leaves, under @lock */
 	u64 big[32];
 
-	/** @gc_lock: protects @gc_list, taken in notifiers */
+	/** @gc_lock: protects @gc_list, @idle_list and @idle_nr, taken in notifiers */
 	spinlock_t gc_lock;
-	/** @gc_list: ranges of which memory was unmapped */
+	/** @gc_list: ranges of which memory was unmapped, or of which there are too many */
 	struct list_head gc_list;
+	/** @idle_list: others that the GPU lost, longest ago first */
+	struct list_head idle_list;
+	/** @idle_nr: how many they are */
+	unsigned int idle_nr;
 	/** @gc_work: collects them if no fault comes along */
 	struct kthread_work gc_work;
 
@@ -215,6 +221,7 @@ int nouveau_svm_vm_fault(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 int nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end,
 			    bool vram, u64 *pages);
 void nouveau_svm_vm_end_prefetch(struct nouveau_svm_vm *vm);
+bool nouveau_svm_look(struct mutex *lock);
 bool nouveau_svm_vm_look(struct nouveau_svm_vm *vm);
 u64 nouveau_svm_vm_resident(struct nouveau_svm_vm *vm);
 #endif

@@ -117,6 +117,31 @@ nvkm_vmm_pfn_pte(u64 pfn)
 	return data;
 }
 
+/*
+ * A leaf is written as two words, of which the lower one makes it valid, and the GPU
+ * looks at it at any moment. So the upper ones are there before: those that are not 0,
+ * of addresses above 64 GiB.
+ */
+static void
+nvkm_vmm_pfn_upper(struct nvkm_vmm *vmm, struct nvkm_mmu_pt *pt,
+		   const struct nvkm_vmm_desc *desc, u32 ptei, u32 ptes, const u64 *pfn)
+{
+	bool any = false;
+
+	for (; ptes; ptes--, ptei++, pfn++) {
+		u32 upper = upper_32_bits(nvkm_vmm_pfn_pte(*pfn));
+
+		if (upper) {
+			VMM_WO032(pt, vmm, ptei * desc->size + 4, upper);
+			any = true;
+		}
+	}
+
+	/* Pairs with the walk of page tables by the GPU. */
+	if (any)
+		wmb();
+}
+
 /* Write @nr leaves from @addr, invalid ones if there is no @pfn. */
 static int
 nvkm_vmm_pfn_write(struct nvkm_vmm *vmm, u8 shift, u64 addr, u64 nr, const u64 *pfn)
@@ -145,6 +170,8 @@ nvkm_vmm_pfn_write(struct nvkm_vmm *vmm, u8 shift, u64 addr, u64 nr, const u64 *
 
 		/* Mapped since RAW GET: takes a reference and nothing else. */
 		nvkm_kmap(pt->memory);
+		if (pfn)
+			nvkm_vmm_pfn_upper(vmm, pt, desc, ptei, ptes, pfn);
 		for (; ptes; ptes--, ptei++) {
 			u64 data = pfn ? nvkm_vmm_pfn_pte(*pfn++) : 0;
 
