@@ -915,7 +915,7 @@ static void test_late_valid(void)
 	svm_open(&svm);
 	p = svm_alloc(SZ_2M, PAGES_4K);
 	svm_cpu_write_pages(p, NR, 0x100);
-	inject(&(struct gpu_model_inject){ .point = "fault_late_valid", .nth = 1, .delay_us = 20000 });
+	inject(&(struct gpu_model_inject){ .point = "fault_late_valid", .nth = 1, .delay_us = 300000 });
 	svm_gpu_check_pages(&svm, p, NR, 0x100);
 	igt_assert_lte_u64(1, injected("fault_late_valid"));
 	svm_close(&svm);

@@ -403,9 +403,18 @@ nouveau_svm_populate_locked(struct nouveau_svm_pagemap *np, struct mm_struct *mm
 		.timeslice_ms = timeslice_ms,
 	};
 	struct nouveau_svm_devmem *devmem;
+	struct vm_area_struct *vma;
 	int idx, ret;
 
+	/*
+	 * mm would move a page of KSM's too, and KSM then compare others with a page
+	 * that the CPU cannot read. There are none but where they may be.
+	 */
 	mmap_assert_locked(mm);
+	vma = vma_lookup(mm, start);
+	if (vma && vma->vm_flags & VM_MERGEABLE)
+		return -EPERM;
+
 	if (!drm_dev_enter(np->dpagemap.drm, &idx))
 		return -ENODEV;
 
@@ -456,8 +465,8 @@ out:
  * locks that service of faults needs. See nouveau_svm_dmem_make_room().
  *
  * Return: 0 if the range is in VRAM. -ENOSPC: no free VRAM. -EBUSY: a page is
- * pinned, swapped out, not anonymous, or part of the range was in VRAM. -ENODEV:
- * suspended, unplugged or wedged. Others as mm gives them.
+ * pinned, swapped out, not anonymous, or part of the range was in VRAM. -EPERM: it
+ * may be merged (KSM). -ENODEV: suspended, unplugged or wedged. Others as mm gives them.
  */
 int
 nouveau_svm_dmem_populate(struct drm_pagemap *dpagemap, struct mm_struct *mm,
