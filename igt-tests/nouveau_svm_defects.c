@@ -424,41 +424,6 @@ static void test_a11(enum page_kind kind)
 	svm_must_write("/sys/bus/pci/drivers/nouveau/bind", slot);
 }
 
-/**
- * SUBTEST: a12-suspend
- * Description: after suspend and resume GPU and CPU find data that was in VRAM
- */
-static void test_a12(void)
-{
-	struct svm svm;
-	struct nv_bo big;
-	int fd, err;
-	char *p;
-
-	svm_open(&svm);
-	p = svm_alloc(SZ_2M, PAGES_4K);
-	svm_cpu_write_pages(p, NR, 0x100);
-	/* Something in VRAM below the pages goes away before: what comes back may lie elsewhere. */
-	igt_assert_eq(nv_bo_new(&svm.dev, 64ul << 20, NOUVEAU_GEM_DOMAIN_VRAM, &big), 0);
-	svm_bind_vram(&svm, p, LEN);
-	svm_gpu_check_pages(&svm, p, NR, 0x100);
-	nv_bo_del(&big);
-	svm_must_write("/sys/power/pm_test", "devices");
-	fd = open("/sys/power/state", O_WRONLY | O_CLOEXEC);
-	igt_assert_fd(fd);
-	err = write(fd, "mem", 3) == 3 ? 0 : errno;
-	close(fd);
-	svm_must_write("/sys/power/pm_test", "none");
-	igt_require_f(err != EOPNOTSUPP && err != EBUSY,
-		      "this machine does not suspend (virtiofs has no support for it)\n");
-	igt_assert_eq(err, 0);
-	svm_gpu_check_pages(&svm, p, NR, 0x100);
-	svm_gpu_write_pages(&svm, p, NR, 0x200);
-	svm_cpu_check_pages(p, NR, 0x200, false);
-	svm_close(&svm);
-	svm_free(p, SZ_2M);
-}
-
 /* The GPU's device in the guest comes back and works. */
 static void rescan_and_use(void)
 {
@@ -1078,9 +1043,6 @@ int igt_main()
 	igt_describe("Unbind with a huge page in VRAM");
 	igt_subtest("a11-unbind-thp")
 		test_a11(PAGES_THP);
-	igt_describe("Suspend with pages in VRAM");
-	igt_subtest("a12-suspend")
-		test_a12();
 	igt_describe("Removal with a live client");
 	igt_subtest("a13-remove-live-client")
 		test_a13();
