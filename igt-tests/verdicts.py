@@ -45,7 +45,7 @@ PROVOKED = [
     (re.compile(r"igt@nouveau_svm_wedged@cpu-fault"), re.compile(r"svm: 1 blocks of data are lost with the device"),
      None),
     # The driver is bound anew; a display that is not there has no format.
-    (re.compile(r"igt@nouveau_svm_(setup|wedged)@|igt@nouveau_svm_show@unbound"),
+    (re.compile(r"igt@nouveau_svm_(setup|wedged|unplug)@|igt@nouveau_svm_show@unbound"),
      re.compile(r"\[drm\] No compatible format found"), None),
     # make_device_exclusive() cannot wait for userfaultfd, of which CONFIG_DEBUG_VM tells with a stack.
     (re.compile(r"igt@nouveau_svm_fault@atomic-write-protected"), re.compile(r"FAULT_FLAG_ALLOW_RETRY missing"),
