@@ -7,7 +7,8 @@
  * Functionality: everything at random, for long
  * Description: processes do everything at random to memory that GPUs work on; a shadow copy says what must be there
  *
- * Environment: NVSVM_SOAK_MINUTES (1), NVSVM_SOAK_SEED (the time), NVSVM_SOAK_PROCESSES (3).
+ * Environment: NVSVM_SOAK_MINUTES (1), NVSVM_SOAK_SEED (the time), NVSVM_SOAK_PROCESSES (3); NVSVM_SOAK_DISK, a block
+ * device for O_DIRECT, and NVSVM_SOAK_CGROUP, the directory of theirs, whose memory is reclaimed now and then (soak.sh).
  * The seed is printed; each process prints its last operations when it fails.
  */
 #include <fcntl.h>
@@ -30,10 +31,11 @@ IGT_TEST_DESCRIPTION("Everything at random, for long.");
 #define REGIONS 16u
 #define MAX_PAGES 2048u		/* of a region */
 #define CLIENTS 2u
+#define DISK_SHARE (16 * SZ_1M)	/* of a process */
 #define LAST_OPS 1000
 #define LAST_SHOWN 48u
 
-enum kind { ANON, SHARED, OF_FILE, NR_KINDS };
+enum kind { ANON, SHARED, OF_FILE, HUGETLB, NR_KINDS };
 
 /* Memory, and what word 0 (written) and word 2 (counted in) of each page must hold. */
 struct region {
@@ -56,6 +58,14 @@ static struct svm clients[CLIENTS];
 static struct pending pending[CLIENTS];
 static uint32_t rng;
 static uint64_t nr_ops;
+
+/* The one that is locked, if any: memory must remain for others. */
+static struct region *locked;
+static int disk = -1;
+static off_t disk_at;
+static struct {
+	uint32_t hugetlb, locks, direct, merges, reclaims;
+} done;
 
 static struct {
 	const char *what;
@@ -115,9 +125,20 @@ static void region_new(struct region *r)
 	bool huge = rnd(2);
 
 	memset(r, 0, sizeof(*r));
-	r->kind = rnd(8) < 6 ? ANON : SHARED + rnd(2);
-	r->pages = huge ? 512 * (1 + rnd(4)) : 1 + rnd(900);
 	r->fd = r->pin = -1;
+	r->kind = rnd(8) < 6 ? ANON : SHARED + rnd(NR_KINDS - SHARED);
+	if (r->kind == HUGETLB) {
+		r->pages = 512 * (1 + rnd(2));
+		r->p = mmap(NULL, r->pages * SZ_4K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+		if (r->p != MAP_FAILED) {
+			done.hugetlb++;
+			note("new", r, 0, r->pages, huge);
+			return;
+		}
+		/* Others have what was set aside. */
+		r->kind = ANON;
+	}
+	r->pages = huge ? 512 * (1 + rnd(4)) : 1 + rnd(900);
 	len = r->pages * SZ_4K;
 	if (r->kind == OF_FILE) {
 		char name[] = "/tmp/soak.XXXXXX";
@@ -142,10 +163,21 @@ static void unpin(struct region *r)
 	r->pin = -1;
 }
 
+static void unlock(void)
+{
+	if (!locked)
+		return;
+	note("munlock", locked, 0, locked->pages, 0);
+	igt_assert_eq(munlock(locked->p, locked->pages * SZ_4K), 0);
+	locked = NULL;
+}
+
 static void region_del(struct region *r)
 {
 	note("del", r, 0, r->pages, 0);
 	unpin(r);
+	if (locked == r)
+		locked = NULL;
 	igt_assert_eq(munmap(r->p, r->pages * SZ_4K), 0);
 	if (r->fd >= 0)
 		close(r->fd);
@@ -322,9 +354,79 @@ static void drop(struct region *r, uint32_t first, uint32_t n)
 
 	note("drop", r, first, n, 0);
 	unpin(r);
+	if (locked == r)
+		unlock();
 	igt_assert_eq(madvise(r->p + first * SZ_4K, n * SZ_4K, MADV_DONTNEED), 0);
 	for (i = first; i < first + n; i++)
 		r->shadow[i].word = r->shadow[i].count = 0;
+}
+
+/* What is in VRAM comes back for it at once, or on its next fault. */
+static void lock(struct region *r, uint32_t first, uint32_t n)
+{
+	bool onfault = rnd(2);
+
+	unlock();
+	note(onfault ? "mlock on fault" : "mlock", r, first, n, 0);
+	check(mlock2(r->p + first * SZ_4K, n * SZ_4K, onfault ? MLOCK_ONFAULT : 0) == 0, "mlock2: %s\n", strerror(errno));
+	locked = r;
+	done.locks++;
+}
+
+/* Memory to a disk, and from there to other memory, without a copy between: the disk works on the process's own pages. */
+static void direct(const struct region *from, uint32_t first, uint32_t n)
+{
+	struct region *to = &regions[rnd(REGIONS)];
+	uint32_t at;
+	size_t len;
+
+	if (disk < 0)
+		return;
+	settle_all();
+	if (n > to->pages)
+		n = to->pages;
+	at = rnd(to->pages - n + 1);
+	len = n * SZ_4K;
+	note("direct write", from, first, n, 0);
+	if (pwrite(disk, from->p + first * SZ_4K, len, disk_at) != (ssize_t)len) {
+		/* zram wants memory for it. */
+		check(errno == ENOMEM || errno == EIO, "O_DIRECT write: %s\n", strerror(errno));
+		return;
+	}
+	note("direct read", to, at, n, 0);
+	check(pread(disk, to->p + at * SZ_4K, len, disk_at) == (ssize_t)len, "O_DIRECT read: %s\n", strerror(errno));
+	memmove(&to->shadow[at], &from->shadow[first], n * sizeof(to->shadow[0]));
+	done.direct++;
+}
+
+/* Equal pages become one (KSM), or each its own again. */
+static void merge(const struct region *r, uint32_t first, uint32_t n)
+{
+	bool on = rnd(3);
+
+	note(on ? "mergeable" : "unmergeable", r, first, n, 0);
+	check(madvise(r->p + first * SZ_4K, n * SZ_4K, on ? MADV_MERGEABLE : MADV_UNMERGEABLE) == 0, "KSM: %s\n",
+	      strerror(errno));
+	done.merges++;
+}
+
+/* All of the processes' memory is looked through for what can be swapped out or dropped. */
+static void reclaim(void)
+{
+	const char *cgroup = getenv("NVSVM_SOAK_CGROUP");
+	char text[256];
+	int fd;
+
+	if (!cgroup)
+		return;
+	note("reclaim", regions, 0, 0, 0);
+	snprintf(text, sizeof(text), "%s/memory.reclaim", cgroup);
+	fd = open(text, O_WRONLY | O_CLOEXEC);
+	igt_assert_fd(fd);
+	snprintf(text, sizeof(text), "%uM", 1 + rnd(16));
+	check(write(fd, text, strlen(text)) > 0 || errno == EAGAIN, "memory.reclaim: %s\n", strerror(errno));
+	close(fd);
+	done.reclaims++;
 }
 
 static void reopen(uint32_t c)
@@ -370,7 +472,7 @@ static void step(void)
 	first = rnd(r->pages);
 	n = whole(1 + rnd(r->pages - first));
 
-	switch (rnd(28)) {
+	switch (rnd(32)) {
 	case 0: case 1: case 2:
 		cpu_write(r, first, n);
 		break;
@@ -401,9 +503,13 @@ static void step(void)
 		madvise(r->p + first * SZ_4K, n * SZ_4K, MADV_PAGEOUT);
 		break;
 	case 20:
-		move(r);
+		/* Half a huge page of hugetlb cannot be had. */
+		if (r->kind != HUGETLB)
+			move(r);
 		break;
 	case 21:
+		if (r->kind == HUGETLB)
+			break;
 		note("read-only", r, first, n, 0);
 		igt_assert_eq(mprotect(r->p + first * SZ_4K, n * SZ_4K, PROT_READ), 0);
 		gpu_check(c, r, first, n);
@@ -439,14 +545,37 @@ static void step(void)
 		if (rnd(4) == 0)
 			buffers(c);
 		break;
+	case 28:
+		if (rnd(3))
+			lock(r, first, n);
+		else
+			unlock();
+		break;
+	case 29:
+		direct(r, first, n);
+		break;
+	case 30:
+		if (r->kind == ANON)
+			merge(r, first, n);
+		break;
+	case 31:
+		if (rnd(4) == 0)
+			reclaim();
+		break;
 	}
 }
 
-static void run(uint32_t seed, time_t end)
+static void run(uint32_t seed, time_t end, uint32_t nr)
 {
+	const char *device = getenv("NVSVM_SOAK_DISK");
 	uint32_t i;
 
 	rng = seed ? seed : 1;
+	if (device) {
+		disk = open(device, O_RDWR | O_DIRECT | O_CLOEXEC);
+		igt_assert_fd(disk);
+		disk_at = (off_t)nr * DISK_SHARE;
+	}
 	for (i = 0; i < CLIENTS; i++)
 		svm_open(&clients[i]);
 	for (i = 0; i < REGIONS; i++)
@@ -466,7 +595,8 @@ static void run(uint32_t seed, time_t end)
 	}
 	for (i = 0; i < CLIENTS; i++)
 		svm_close(&clients[i]);
-	printf("soak: %" PRIu64 " operations with seed %u\n", nr_ops, seed);
+	printf("soak: %" PRIu64 " operations with seed %u; %u hugetlb, %u mlock, %u O_DIRECT, %u KSM, %u reclaims\n", nr_ops,
+	       seed, done.hugetlb, done.locks, done.direct, done.merges, done.reclaims);
 	fflush(stdout);
 }
 
@@ -492,7 +622,7 @@ int igt_main()
 		fflush(stdout);
 		svm_migrate_on_fault(true);
 		igt_fork(child, setting("NVSVM_SOAK_PROCESSES", 3))
-			run(seed + (uint32_t)child * 7919, end);
+			run(seed + (uint32_t)child * 7919, end, (uint32_t)child);
 		igt_waitchildren();
 	}
 }
