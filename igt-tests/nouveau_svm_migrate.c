@@ -744,6 +744,63 @@ static void test_ksm(struct svm *svm, bool vram)
 	svm_free(p, SZ_2M);
 }
 
+/* Have KSM work through all that is mergeable until it has. Return: how many of @nr pages are the same as the first. */
+static size_t merge(const char *p, uint32_t nr)
+{
+	uint32_t tries = 0, i;
+	size_t same = 0;
+
+	igt_assert_eq(madvise((void *)(uintptr_t)p, nr * SZ_4K, MADV_MERGEABLE), 0);
+	write_sysfs("/sys/kernel/mm/ksm/sleep_millisecs", "10");
+	write_sysfs("/sys/kernel/mm/ksm/pages_to_scan", "1000");
+	write_sysfs("/sys/kernel/mm/ksm/run", "1");
+	while (same < nr - 4 && tries++ < 300) {
+		uint64_t pfn = svm_page_pfn(p);
+
+		usleep(20000);
+		for (same = 0, i = 1; i < nr; i++)
+			same += svm_page_pfn(p + i * SZ_4K) == pfn;
+	}
+	write_sysfs("/sys/kernel/mm/ksm/run", "0");
+	return same;
+}
+
+/**
+ * SUBTEST: ksm-bind
+ * Description: SVM_BIND of merged pages leaves them where they are, and KSM goes on merging
+ *
+ * mm would move them: migrate_vma_collect() of Linux 7.3 takes KSM's pages, and folio_migrate_ksm() has KSM's tree name the
+ * device page, which the CPU cannot read. That takes the machine down: own-boot.list.
+ */
+static void test_ksm_bind(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K), *q = svm_alloc(SZ_2M, PAGES_4K);
+	uint32_t i;
+	size_t same;
+
+	igt_require_f(!access("/sys/kernel/mm/ksm/run", W_OK), "the kernel has no KSM\n");
+	svm_migrate_on_fault(false);
+	memset(p, 0x3c, 64 * SZ_4K);
+	same = merge(p, 64);
+	igt_assert_f(same >= 60, "%zu pages were merged\n", same);
+	/* It stays KSM's when all others that had it have copies of their own, and could move then. */
+	for (i = 1; i < 64; i++)
+		*(volatile uint32_t *)(p + i * SZ_4K) = 0x1a00 + i;
+	igt_assert_eq(nv_svm_bind(&svm->dev, p, 64 * SZ_4K, true, NULL), 0);
+	igt_info("%zu pages are in VRAM, the merged one %s\n", (size_t)svm_count_pages(p, 64 * SZ_4K, PAGE_IN_VRAM),
+		 svm_page_place(p) == PAGE_IN_VRAM ? "too" : "not");
+	memset(q, 0x3c, 64 * SZ_4K);
+	same = merge(q, 64);
+	igt_assert_f(same >= 60, "%zu pages were merged\n", same);
+	igt_assert_eq_u32(svm_gpu_read(svm, p), 0x3c3c3c3c);
+	igt_assert_eq_u32(*(volatile uint32_t *)p, 0x3c3c3c3c);
+	for (i = 1; i < 64; i++)
+		igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K), 0x1a00 + i);
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
+	svm_free(q, SZ_2M);
+}
+
 struct uffd {
 	int fd;
 	char *base, *page;
@@ -980,6 +1037,9 @@ int igt_main()
 			test_ksm(&svm, false);
 		igt_subtest("ksm-vram")
 			test_ksm(&svm, true);
+		igt_describe("SVM_BIND of merged pages, while KSM goes on");
+		igt_subtest("ksm-bind")
+			test_ksm_bind(&svm);
 		igt_describe("Pages that a thread supplies");
 		igt_subtest("userfaultfd")
 			test_userfaultfd(&svm);
