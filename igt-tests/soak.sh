@@ -16,10 +16,7 @@ mkswap /dev/zram0 >/dev/null
 swapon /dev/zram0
 echo 16 >/proc/sys/vm/nr_hugepages
 [[ $(</proc/sys/vm/nr_hugepages) == 16 ]] || { echo "soak: no huge pages of hugetlb"; exit 1; }
-# ksmd does not survive pages of its own in VRAM: M5 of Documentation/defects.rst
-if [[ -n ${NVSVM_SOAK_KSM:-} ]]; then
-	echo 1 >/sys/kernel/mm/ksm/run
-fi
+echo 1 >/sys/kernel/mm/ksm/run
 cgroup=/run/nvsvm-cgroup
 mkdir -p "$cgroup"
 mount -t cgroup2 none "$cgroup"
