@@ -551,7 +551,7 @@ static size_t huge_blocks(const char *p, size_t len)
 
 /**
  * SUBTEST: no-order-9
- * Description: what the CPU brings back from VRAM comes in huge pages, and when RAM has no free one in small ones
+ * Description: what the CPU brings back from VRAM comes in huge pages, and in small ones when RAM has no free huge page
  */
 static void test_no_order_9(struct svm *svm)
 {
@@ -564,7 +564,7 @@ static void test_no_order_9(struct svm *svm)
 	gpu_write(svm, p, pages_of(len), 0xa00);
 	igt_assert_eq_u64(in_vram(p, len), pages_of(len));
 	svm_cpu_check_pages(p, pages_of(len), 0xa00, false);
-	igt_assert_lt(0, (int)huge_blocks(p, len));
+	igt_assert_lte((int)(len / SZ_2M / 2), (int)huge_blocks(p, len));
 
 	gpu_write(svm, p, pages_of(len), 0xa80);
 	igt_assert_eq_u64(in_vram(p, len), pages_of(len));
@@ -574,7 +574,9 @@ static void test_no_order_9(struct svm *svm)
 	for (i = 0; i < 100 && svm_count_pages(p, len, PAGE_IN_RAM) < pages_of(len); i++)
 		usleep(100000);
 	igt_assert_lt((int)i, 100);
-	igt_assert_eq((int)huge_blocks(p, len), 0);
+	/* Compaction that was put off may make some later. */
+	igt_info("%zu huge blocks\n", huge_blocks(p, len));
+	igt_assert_lt((int)huge_blocks(p, len), (int)(len / SZ_2M / 2));
 	hog_end(&hog);
 	walk(svm, p, pages_of(len), 0xa80);
 	svm_free(p, len);
