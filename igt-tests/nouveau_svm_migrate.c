@@ -539,8 +539,8 @@ static void test_swapped(struct svm *svm)
 
 	svm_swap_on(64 * SZ_1M);
 	svm_cpu_write_pages(p, NR, 0x1000);
-	igt_assert_eq(madvise(p + SZ_2M - 2 * SZ_64K, SZ_64K, MADV_PAGEOUT), 0);
-	igt_assert_eq(madvise(p + SZ_2M - 2 * SZ_4K, SZ_4K, MADV_PAGEOUT), 0);
+	igt_assert_eq(madvise(p + SZ_1M, SZ_64K, MADV_PAGEOUT), 0);
+	igt_assert_eq(madvise(p + 3 * SZ_64K + 5 * SZ_4K, 2 * SZ_4K, MADV_PAGEOUT), 0);
 	for (i = 0; i < ARRAY_SIZE(stays); i++) {
 		stays[i] = svm_count_pages(p + i * SZ_64K, SZ_64K, PAGE_SWAPPED);
 		nr += stays[i];

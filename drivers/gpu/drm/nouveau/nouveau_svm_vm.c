@@ -629,6 +629,21 @@ static const struct drm_gpusvm_ops nouveau_svm_gpusvm_ops = {
 
 /* What mm says. */
 
+static int
+nouveau_svm_vm_hmm(struct nouveau_svm_vm *vm, struct hmm_range *hmm)
+{
+	int ret;
+
+	lockdep_assert_held(&vm->lock);
+	hmm->dev_private_owner = vm->dpagemap ? vm->dpagemap->pagemap->owner : NULL;
+	if (!mmget_not_zero(vm->gpusvm.mm))
+		return -EFAULT;
+	ret = hmm_range_fault_unlocked_timeout(hmm,
+					       msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT));
+	mmput(vm->gpusvm.mm);
+	return ret;
+}
+
 /*
  * Ask HMM for the pages of a range, into &nouveau_svm_vm.pfns. @flags are what each
  * of them must be: 0 to look only, %HMM_PFN_REQ_FAULT to have those brought that are
@@ -644,19 +659,27 @@ nouveau_svm_range_snapshot(struct nouveau_svm_vm *vm, struct nouveau_svm_range *
 		.end = drm_gpusvm_range_end(&range->base),
 		.hmm_pfns = (unsigned long *)vm->pfns,
 		.default_flags = flags,
-		.dev_private_owner = vm->dpagemap ?
-				     vm->dpagemap->pagemap->owner : NULL,
 	};
-	int ret;
 
 	BUILD_BUG_ON(sizeof(*hmm.hmm_pfns) != sizeof(vm->pfns[0]));
-	lockdep_assert_held(&vm->lock);
-	if (!mmget_not_zero(vm->gpusvm.mm))
-		return -EFAULT;
-	ret = hmm_range_fault_unlocked_timeout(&hmm,
-					       msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT));
-	mmput(vm->gpusvm.mm);
-	return ret;
+	return nouveau_svm_vm_hmm(vm, &hmm);
+}
+
+/* Have one page of a range brought. */
+static int
+nouveau_svm_range_fault_page(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+			     unsigned long page, bool ro)
+{
+	unsigned long pfn = 0;
+	struct hmm_range hmm = {
+		.notifier = &range->base.notifier->notifier,
+		.start = drm_gpusvm_range_start(&range->base) + (page << PAGE_SHIFT),
+		.hmm_pfns = &pfn,
+		.default_flags = HMM_PFN_REQ_FAULT | (ro ? 0 : HMM_PFN_REQ_WRITE),
+	};
+
+	hmm.end = hmm.start + PAGE_SIZE;
+	return nouveau_svm_vm_hmm(vm, &hmm);
 }
 
 /* Is memory of a range in this device's VRAM? Also if that cannot be told. */
@@ -879,6 +902,39 @@ nouveau_svm_range_fetch(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ran
 	}
 
 	return false;
+}
+
+/*
+ * From a page that is absent HMM has everything to the end of the range faulted in, by
+ * which device pages come back to RAM. Where there are some, absent ones are had one by
+ * one before. If that fails, who gets the pages finds out why.
+ */
+static void
+nouveau_svm_range_fill(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range, bool ro)
+{
+	unsigned long npages = nouveau_svm_range_pages(range), i;
+	bool valid, devmem = false, absent = false;
+
+	drm_gpusvm_notifier_lock(&vm->gpusvm);
+	valid = drm_gpusvm_pages_valid(&vm->gpusvm, &range->pages);
+	drm_gpusvm_notifier_unlock(&vm->gpusvm);
+	if (valid || nouveau_svm_range_snapshot(vm, range, 0))
+		return;
+
+	for (i = 0; i < npages; i++) {
+		if (!(vm->pfns[i] & HMM_PFN_VALID))
+			absent = true;
+		else if (is_device_private_page(hmm_pfn_to_page(vm->pfns[i])))
+			devmem = true;
+	}
+	if (!absent || !devmem)
+		return;
+
+	for (i = 0; i < npages; i++) {
+		if (!(vm->pfns[i] & HMM_PFN_VALID) &&
+		    nouveau_svm_range_fault_page(vm, range, i, ro))
+			return;
+	}
 }
 
 /* Is a range one huge page in RAM? */
@@ -1238,6 +1294,8 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 			ret = 0;
 		}
 
+		if (!ret && vm->dpagemap && where != NOUVEAU_SVM_RAM)
+			nouveau_svm_range_fill(vm, range, ctx.read_only);
 		if (!ret)
 			ret = drm_gpusvm_get_pages(&vm->gpusvm, &range->pages,
 						   vm->gpusvm.mm,
