@@ -64,7 +64,7 @@ static struct region *locked;
 static int disk = -1;
 static off_t disk_at;
 static struct {
-	uint32_t hugetlb, locks, direct, merges, reclaims;
+	uint32_t hugetlb, locks, direct, merges, reclaims, forks, refused;
 } done;
 
 static struct {
@@ -327,7 +327,13 @@ static void child_checks(struct region *r)
 
 	note("fork", r, 0, r->pages, 0);
 	pid = fork();
+	/* Memory is short, all the time. */
+	if (pid < 0 && errno == ENOMEM) {
+		done.refused++;
+		return;
+	}
 	check(pid >= 0, "fork: %s\n", strerror(errno));
+	done.forks++;
 	if (!pid) {
 		uint32_t i;
 
@@ -595,8 +601,10 @@ static void run(uint32_t seed, time_t end, uint32_t nr)
 	}
 	for (i = 0; i < CLIENTS; i++)
 		svm_close(&clients[i]);
-	printf("soak: %" PRIu64 " operations with seed %u; %u hugetlb, %u mlock, %u O_DIRECT, %u KSM, %u reclaims\n", nr_ops,
-	       seed, done.hugetlb, done.locks, done.direct, done.merges, done.reclaims);
+	printf("soak: %" PRIu64 " operations with seed %u; %u hugetlb, %u mlock, %u O_DIRECT, %u KSM, %u reclaims, "
+	       "%u forks and %u without memory\n",
+	       nr_ops, seed, done.hugetlb, done.locks, done.direct, done.merges, done.reclaims, done.forks, done.refused);
+	check(done.refused <= done.forks, "forks are refused\n");
 	fflush(stdout);
 }
 

@@ -410,7 +410,9 @@ nouveau_svm_ce_wait(struct nouveau_svm_ce *ce, struct dma_fence *fence)
 
 	lockdep_assert_not_held(&ce->lock);
 	for (step = 0; step < NOUVEAU_SVM_CE_STEPS; step++) {
-		if (dma_fence_wait_timeout(fence, false, NOUVEAU_SVM_CE_STEP))
+		/* If it is the interrupt that is late, the fence knows all the same. */
+		if (dma_fence_wait_timeout(fence, false, NOUVEAU_SVM_CE_STEP) ||
+		    dma_fence_is_signaled(fence))
 			return true;
 		/* The chip's name is all ones if nobody answers. */
 		if (nvif_rd32(device, 0x000000) == ~0U)
