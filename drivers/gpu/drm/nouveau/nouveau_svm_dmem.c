@@ -408,7 +408,7 @@ nouveau_svm_populate_locked(struct nouveau_svm_pagemap *np, struct mm_struct *mm
 
 	/*
 	 * mm would move a page of KSM's too, and KSM then compare others with a page
-	 * that the CPU cannot read. There are none but where they may be.
+	 * that the CPU cannot read. Here they come and go.
 	 */
 	mmap_assert_locked(mm);
 	vma = vma_lookup(mm, start);

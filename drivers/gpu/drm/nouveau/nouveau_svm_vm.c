@@ -950,6 +950,27 @@ nouveau_svm_range_huge(struct nouveau_svm_vm *vm, struct nouveau_svm_range *rang
 	       !is_device_private_page(hmm_pfn_to_page(vm->pfns[0]));
 }
 
+/*
+ * Is a page of a range merged with others (KSM)? One that was swapped out stays so where
+ * nothing is merged any more. See nouveau_svm_populate_locked(). Advice only.
+ */
+static bool
+nouveau_svm_range_merged(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	unsigned long npages = nouveau_svm_range_pages(range), i;
+
+	if (!IS_ENABLED(CONFIG_KSM) || nouveau_svm_range_snapshot(vm, range, 0))
+		return false;
+
+	for (i = 0; i < npages; i++) {
+		if (vm->pfns[i] & HMM_PFN_VALID &&
+		    folio_test_ksm(page_folio(hmm_pfn_to_page(vm->pfns[i]))))
+			return true;
+	}
+
+	return false;
+}
+
 /* Are all pages of a range in VRAM, whatever the GPU has mapped? Advice only. */
 static bool
 nouveau_svm_range_in_vram(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
@@ -978,6 +999,10 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 		return 0;
 	if (!evict && nouveau_svm_range_bounces(range))
 		return 0;
+	if (nouveau_svm_range_merged(vm, range)) {
+		nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_MIGRATE_FAIL, 1);
+		return 0;
+	}
 
 	ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
 	if (ret == -EBUSY && evict && nouveau_svm_range_fetch(vm, range))
