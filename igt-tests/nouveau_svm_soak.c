@@ -460,7 +460,7 @@ static void buffers(uint32_t c)
 	uint32_t n = 0;
 
 	note("buffers", regions, 0, 0, c);
-	while (n < 8 && !nv_bo_new(&clients[c].dev, (1 + rnd(8)) * 4 * SZ_1M, NOUVEAU_GEM_DOMAIN_VRAM, &bo[n]))
+	while (n < 8 && !nv_bo_new(&clients[c].dev, (1 + rnd(8)) * 8 * SZ_1M, NOUVEAU_GEM_DOMAIN_VRAM, &bo[n]))
 		n++;
 	while (n)
 		nv_bo_del(&bo[--n]);
