@@ -367,7 +367,7 @@ static void test_migrate_thp(struct svm *svm)
 	igt_assert_eq_u64(cost("pte_write_2m"), BLOCKS);
 	igt_assert_eq_u64(cost("pte_write_4k") + cost("pte_write_64k"), 0);
 	igt_assert_lte_u64(cost("replay"), BLOCKS);
-	registers_at_most(BLOCKS, 128);
+	registers_at_most(BLOCKS, 96);
 }
 
 /**

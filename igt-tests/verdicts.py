@@ -53,8 +53,7 @@ PROVOKED = [
     # The arguments of a submission come too late to be any good.
     (re.compile(r"igt@nouveau_svm_fault@look-while-submitting"), re.compile(r"push 0 buffer not in list"), None),
     # The channel of a process that ends is waited for when the fault of its shader is cancelled, which kills it.
-    (re.compile(r"igt@nouveau_svm_lifetime@(exit|kill|close)-while-working"), re.compile(r"failed to idle channel \d+ "),
-     None),
+    (re.compile(r"igt@nouveau_svm_lifetime@exit-while-working"), re.compile(r"failed to idle channel \d+ "), None),
     # A memory cgroup that is too small for its process.
     (re.compile(r"igt@nouveau_svm_limits@memcg-oom"), re.compile(r"nouveau_svm(_lim|/\d+) invoked oom-killer"),
      re.compile(r"Memory cgroup out of memory: Killed process \d+ \(nouveau_svm_lim\)")),

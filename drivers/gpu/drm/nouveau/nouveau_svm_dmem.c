@@ -105,7 +105,7 @@ struct nouveau_svm_pagemap {
 	u64 base;
 	/** @size: bytes of VRAM behind it */
 	u64 size;
-	/** @failed: a bit a page, set if its copy to RAM failed. Who looks at it holds the folio. */
+	/** @failed: a bit a page, set if its copy to RAM failed; who looks holds the folio */
 	unsigned long *failed;
 	/** @svm: the device, valid inside drm_dev_enter() */
 	struct nouveau_svm_dev *svm;
@@ -988,8 +988,7 @@ nouveau_svm_pagemap_new(struct nouveau_svm_dev *svm)
 	np->ops = *np->core;
 	np->ops.migrate_to_ram = nouveau_svm_dmem_to_ram;
 
-	np->failed = kvzalloc(BITS_TO_LONGS(np->size >> PAGE_SHIFT) * sizeof(long),
-			      GFP_KERNEL);
+	np->failed = kvzalloc_objs(*np->failed, BITS_TO_LONGS(np->size >> PAGE_SHIFT));
 	if (!np->failed) {
 		ret = -ENOMEM;
 		goto err_free;

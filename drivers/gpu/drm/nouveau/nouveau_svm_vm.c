@@ -682,22 +682,45 @@ nouveau_svm_range_fault_page(struct nouveau_svm_vm *vm, struct nouveau_svm_range
 	return nouveau_svm_vm_hmm(vm, &hmm);
 }
 
-/* Is memory of a range in this device's VRAM? Also if that cannot be told. */
+/* Is one of the pages of the last snapshot of a range so? */
 static bool
-nouveau_svm_range_has_devmem(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+nouveau_svm_range_any(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+		      bool (*so)(const struct page *page))
 {
 	unsigned long npages = nouveau_svm_range_pages(range), i;
 
-	if (nouveau_svm_range_snapshot(vm, range, 0))
-		return true;
-
 	for (i = 0; i < npages; i++) {
-		if (vm->pfns[i] & HMM_PFN_VALID &&
-		    is_device_private_page(hmm_pfn_to_page(vm->pfns[i])))
+		if (vm->pfns[i] & HMM_PFN_VALID && so(hmm_pfn_to_page(vm->pfns[i])))
 			return true;
 	}
 
 	return false;
+}
+
+static bool
+nouveau_svm_page_devmem(const struct page *page)
+{
+	return is_device_private_page(page);
+}
+
+static bool
+nouveau_svm_page_foreign(const struct page *page)
+{
+	return is_zone_device_page(page) && !is_device_private_page(page);
+}
+
+static bool
+nouveau_svm_page_merged(const struct page *page)
+{
+	return folio_test_ksm(page_folio(page));
+}
+
+/* Is memory of a range in this device's VRAM? Also if that cannot be told. */
+static bool
+nouveau_svm_range_has_devmem(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	return nouveau_svm_range_snapshot(vm, range, 0) ||
+	       nouveau_svm_range_any(vm, range, nouveau_svm_page_devmem);
 }
 
 /* Collection. */
@@ -913,21 +936,13 @@ static void
 nouveau_svm_range_fill(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range, bool ro)
 {
 	unsigned long npages = nouveau_svm_range_pages(range), i;
-	bool valid, devmem = false, absent = false;
+	bool valid;
 
 	drm_gpusvm_notifier_lock(&vm->gpusvm);
 	valid = drm_gpusvm_pages_valid(&vm->gpusvm, &range->pages);
 	drm_gpusvm_notifier_unlock(&vm->gpusvm);
-	if (valid || nouveau_svm_range_snapshot(vm, range, 0))
-		return;
-
-	for (i = 0; i < npages; i++) {
-		if (!(vm->pfns[i] & HMM_PFN_VALID))
-			absent = true;
-		else if (is_device_private_page(hmm_pfn_to_page(vm->pfns[i])))
-			devmem = true;
-	}
-	if (!absent || !devmem)
+	if (valid || nouveau_svm_range_snapshot(vm, range, 0) ||
+	    !nouveau_svm_range_any(vm, range, nouveau_svm_page_devmem))
 		return;
 
 	for (i = 0; i < npages; i++) {
@@ -957,18 +972,8 @@ nouveau_svm_range_huge(struct nouveau_svm_vm *vm, struct nouveau_svm_range *rang
 static bool
 nouveau_svm_range_merged(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
 {
-	unsigned long npages = nouveau_svm_range_pages(range), i;
-
-	if (!IS_ENABLED(CONFIG_KSM) || nouveau_svm_range_snapshot(vm, range, 0))
-		return false;
-
-	for (i = 0; i < npages; i++) {
-		if (vm->pfns[i] & HMM_PFN_VALID &&
-		    folio_test_ksm(page_folio(hmm_pfn_to_page(vm->pfns[i]))))
-			return true;
-	}
-
-	return false;
+	return IS_ENABLED(CONFIG_KSM) && !nouveau_svm_range_snapshot(vm, range, 0) &&
+	       nouveau_svm_range_any(vm, range, nouveau_svm_page_merged);
 }
 
 /* Are all pages of a range in VRAM, whatever the GPU has mapped? Advice only. */
@@ -1046,8 +1051,9 @@ nouveau_svm_range_skew(struct nouveau_svm_range *range, unsigned long pfn)
  * A page that the GPU may write to is dirty, whatever the CPU's page table says: tmpfs,
  * for one, maps a page writable that was only read, and a clean page is dropped by
  * reclaim and not swapped out. Memory that was given up by MADV_FREE is clean as well,
- * and so it is when it comes back from VRAM, unless this tells otherwise. Where there is writeback a page becomes writable by a
- * fault that dirties it (vma_wants_writenotify()). For the others no lock is taken.
+ * and so it is when it comes back from VRAM, unless this tells otherwise. Where there is
+ * writeback a page becomes writable by a fault that dirties it (vma_wants_writenotify()).
+ * For the others no lock is taken.
  */
 static void
 nouveau_svm_folio_dirty(struct folio *folio)
@@ -1062,8 +1068,8 @@ nouveau_svm_folio_dirty(struct folio *folio)
  * Look at the pages of a range that were got, and at what the GPU may do to them unless
  * they are for reading. Device pages are shared for reading after fork(), and HMM gives
  * them out for writing all the same: it does not fault on its owner's pages. Those to
- * be written to become dirty. Both hold as long as the pages stay valid, because fork() notifies,
- * and nobody cleans a page without a notification.
+ * be written to become dirty. Both hold as long as the pages stay valid, because fork()
+ * notifies, and nobody cleans a page without a notification.
  *
  * Return: 0. -EPERM: device pages that must not be written to. -EAGAIN: not valid any
  * more. Other errors of HMM.
@@ -1208,22 +1214,8 @@ nouveau_svm_range_to_ram(struct nouveau_svm_vm *vm, struct nouveau_svm_range *ra
 static bool
 nouveau_svm_range_has_foreign(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
 {
-	unsigned long npages = nouveau_svm_range_pages(range), i;
-
-	if (nouveau_svm_range_snapshot(vm, range, 0))
-		return false;
-
-	for (i = 0; i < npages; i++) {
-		struct page *page;
-
-		if (!(vm->pfns[i] & HMM_PFN_VALID))
-			continue;
-		page = hmm_pfn_to_page(vm->pfns[i]);
-		if (is_zone_device_page(page) && !is_device_private_page(page))
-			return true;
-	}
-
-	return false;
+	return !nouveau_svm_range_snapshot(vm, range, 0) &&
+	       nouveau_svm_range_any(vm, range, nouveau_svm_page_foreign);
 }
 
 /**

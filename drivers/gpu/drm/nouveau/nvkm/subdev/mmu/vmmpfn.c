@@ -137,9 +137,10 @@ nvkm_vmm_pfn_upper(struct nvkm_vmm *vmm, struct nvkm_mmu_pt *pt,
 		}
 	}
 
-	/* Pairs with the walk of page tables by the GPU. */
-	if (any)
+	if (any) {
+		/* Pairs with the walk of page tables by the GPU. */
 		wmb();
+	}
 }
 
 /* Write @nr leaves from @addr, invalid ones if there is no @pfn. */
