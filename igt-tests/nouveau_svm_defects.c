@@ -968,6 +968,58 @@ static void test_d1_free(void)
 }
 
 /**
+ * SUBTEST: u2-mapped-again
+ * Description: pages that the GPU has read, and then writes, have one mapping of the IOMMU each, and none when they go
+ *
+ * After a fork they may only be read until somebody writes to them; the child is gone then, they need no copy, and the
+ * leaf for reading is written over by the one for writing.
+ */
+static void test_u2(void)
+{
+	uint64_t before, after = UINT64_MAX;
+	struct gpu_model *m;
+	struct svm svm;
+	int tries;
+	pid_t child;
+	char *p;
+
+	igt_require_f(!system("ls -d /sys/class/iommu/* >/dev/null 2>&1"), "the machine has no IOMMU\n");
+	svm_open(&svm);
+	svm_migrate_on_fault(false);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	/* All else that the process needs is mapped by now. */
+	svm_cpu_write_pages(p, 2 * NR, 0x100);
+	svm_gpu_check_pages(&svm, p + NR * SZ_4K, NR, 0x100 + NR);
+	child = fork();
+	if (!child)
+		_exit(0);
+	igt_assert_lt(0, child);
+	igt_assert_eq(waitpid(child, NULL, 0), child);
+
+	m = gpu_model_open(0);
+	igt_require_f(m, "needs the GPU model\n");
+	igt_assert_eq(gpu_model_wait_idle(m, 30000), 0);
+	before = gpu_model_state(m, "dma_maps");
+	gpu_model_close(m);
+	svm_gpu_check_pages(&svm, p, NR, 0x100);
+	svm_gpu_write_pages(&svm, p, NR, 0x200);
+	svm_cpu_check_pages(p, NR, 0x200, false);
+	igt_assert_eq(madvise(p, NR * SZ_4K, MADV_DONTNEED), 0);
+	for (tries = 0; tries < 50 && after > before; tries++) {
+		usleep(100000);
+		m = gpu_model_open(0);
+		igt_assert(m);
+		after = gpu_model_state(m, "dma_maps");
+		gpu_model_close(m);
+	}
+	igt_info("mappings: %" PRIu64 " before, %" PRIu64 " when the pages are gone\n", before, after);
+	igt_assert_lte_u64(after, before);
+	svm_migrate_on_fault(true);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
+/**
  * SUBTEST: unload-leaves-no-vram
  * Description: unloading the driver after SVM was used finds all of VRAM free
  */
@@ -1079,6 +1131,9 @@ int igt_main()
 	igt_describe("The GPU writes to memory in VRAM that was given up");
 	igt_subtest("d1-write-to-free-vram")
 		test_d1_free_vram();
+	igt_describe("Pages that are mapped by an IOMMU, for reading and then for writing");
+	igt_subtest("u2-mapped-again")
+		test_u2();
 	igt_describe("SVM_BIND says how many pages it moved");
 	igt_subtest("result-is-true")
 		test_result();

@@ -147,6 +147,62 @@ static void test_while(struct svm *svm)
 }
 
 /**
+ * SUBTEST: while-gpu-has-pages-alone
+ * Description: fork again and again while a kernel's atomics make pages of RAM the GPU's alone: the child sees each word
+ *	old or new, the parent all new
+ *
+ * mm gives such a page back first, and says ENOMEM when somebody has it locked at that moment (M10 of
+ * Documentation/defects.rst): the driver, for one, which is just making it the GPU's.
+ */
+static void test_while_exclusive(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	const struct nv_args args = { .dst = (uintptr_t)p, .value = 1 };
+	uint32_t round, i, forks = 0, refused = 0;
+	struct nv_kernel kernel;
+	uint64_t before, after;
+	struct sm6x prog;
+
+	nv_asm_add(&prog, 12);
+	igt_assert_eq(nv_kernel_load(&svm->chan, &prog, &kernel), 0);
+	/* That keeps it in RAM. */
+	igt_assert_eq(madvise(p, SZ_2M, MADV_MERGEABLE), 0);
+	svm_cpu_write_pages(p, NR, 0x500);
+	igt_require(svm_driver_counter("exclusive_pages", &before));
+	for (round = 0; round < 10; round++) {
+		igt_assert_eq(nv_launch(&svm->chan, &kernel, NR / NV_THREADS, NV_THREADS, &args, sizeof(args)), 0);
+		igt_assert_eq(nv_submit(&svm->chan), 0);
+		for (i = 0; i < 5; i++) {
+			pid_t pid = fork();
+
+			if (!pid) {
+				for (i = 0; i < NR; i++)
+					if (*(volatile uint32_t *)(p + i * SZ_4K) - (0x500 + i + round) > 1)
+						_exit(1);
+				_exit(0);
+			}
+			if (pid > 0) {
+				int st;
+
+				igt_assert_eq(waitpid(pid, &st, 0), pid);
+				igt_assert_f(!st, "round %u: the child ends with %#x\n", round, st);
+				forks++;
+			} else {
+				igt_assert_eq(errno, ENOMEM);
+				refused++;
+			}
+		}
+		igt_assert_eq(nv_wait(&svm->chan, 0), 0);
+		svm_cpu_check_pages(p, NR, 0x500 + round + 1, false);
+	}
+	igt_assert(svm_driver_counter("exclusive_pages", &after));
+	igt_info("%u forks, %u refused; pages made the GPU's alone: %" PRIu64 "\n", forks, refused, after - before);
+	igt_assert_lte_u64(10 * NR, after - before);
+	igt_assert_lt(0, forks);
+	svm_free(p, SZ_2M);
+}
+
+/**
  * SUBTEST: grandchild
  * Description: three generations share what is in VRAM, the middle one goes first
  */
@@ -275,6 +331,9 @@ int igt_main()
 		igt_describe("fork while a kernel writes");
 		igt_subtest("while-gpu-writes")
 			test_while(&svm);
+		igt_describe("Fork while a kernel's atomics have pages alone");
+		igt_subtest("while-gpu-has-pages-alone")
+			test_while_exclusive(&svm);
 		igt_describe("Three generations");
 		igt_subtest("grandchild")
 			test_grandchild(&svm);

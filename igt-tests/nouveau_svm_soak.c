@@ -327,7 +327,7 @@ static void child_checks(struct region *r)
 
 	note("fork", r, 0, r->pages, 0);
 	pid = fork();
-	/* Memory is short, all the time. */
+	/* A page that is the GPU's alone, and locked just now: M10 of Documentation/defects.rst. */
 	if (pid < 0 && errno == ENOMEM) {
 		done.refused++;
 		return;

@@ -348,6 +348,9 @@ class Machine:
         if self.kernel:
             image = os.path.join(self.kernel, "vmlinuz")
             append += ["kasan_multi_shot", "page_poison=1", "init_on_alloc=0"]
+            # KASAN asks the CPU's features where its shadow begins (pgtable_l5_enabled()). identify_cpu() clears and
+            # reads them anew with interrupts on: one in between, likely on a slow host, and all memory seems wild.
+            argv[argv.index("-cpu") + 1] += ",-la57"
         argv += ["-kernel", image, "-append", " ".join(append)]
         with open(os.path.join(run, "qemu.cmd"), "w", encoding="utf-8") as file:
             file.write(shlex.join(argv) + "\n")
