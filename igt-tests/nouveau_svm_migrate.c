@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "igt.h"
 #include "svm_test.h"
@@ -21,6 +22,8 @@
 IGT_TEST_DESCRIPTION("Memory of every kind and state meets a GPU that wants it in VRAM.");
 
 #define NR (SZ_2M / SZ_4K)
+/* Bit of /proc/kpageflags: Documentation/admin-guide/mm/pagemap.rst */
+#define KPF_KSM 21
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -800,6 +803,104 @@ static void test_ksm_bind(struct svm *svm)
 	svm_free(q, SZ_2M);
 }
 
+/* KSM's among @nr pages, by /proc/kpageflags. */
+static size_t count_ksm(const char *p, uint32_t nr)
+{
+	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	uint64_t flags;
+	size_t n = 0;
+	uint32_t i;
+
+	igt_assert_lte(0, fd);
+	for (i = 0; i < nr; i++) {
+		uint64_t pfn = svm_page_pfn(p + i * SZ_4K);
+
+		if (pfn && pread(fd, &flags, sizeof(flags), pfn * sizeof(flags)) == sizeof(flags))
+			n += flags >> KPF_KSM & 1;
+	}
+	close(fd);
+	return n;
+}
+
+/* Have KSM merge each of @nr pages at @p with the one at @q. */
+static void merge_pairs(char *p, char *q, uint32_t nr)
+{
+	uint32_t tries = 0, i, same = 0;
+
+	igt_assert_eq(madvise(p, nr * SZ_4K, MADV_MERGEABLE), 0);
+	igt_assert_eq(madvise(q, nr * SZ_4K, MADV_MERGEABLE), 0);
+	write_sysfs("/sys/kernel/mm/ksm/sleep_millisecs", "10");
+	write_sysfs("/sys/kernel/mm/ksm/pages_to_scan", "1000");
+	write_sysfs("/sys/kernel/mm/ksm/run", "1");
+	while (same < nr && tries++ < 600) {
+		usleep(20000);
+		for (same = 0, i = 0; i < nr; i++)
+			same += svm_page_pfn(p + i * SZ_4K) && svm_page_pfn(p + i * SZ_4K) == svm_page_pfn(q + i * SZ_4K);
+	}
+	write_sysfs("/sys/kernel/mm/ksm/run", "0");
+	igt_assert_eq_u32(same, nr);
+}
+
+/**
+ * SUBTEST: ksm-swapped-%s
+ * Description: merged pages that were swapped out, and come back merged in memory where nothing may be merged any more,
+ *	stay in RAM: %arg[1]
+ *
+ * arg[1].values: bind, touched
+ * arg[1].description: SVM_BIND brings them back, the CPU has touched them before
+ *
+ * A page whose copy on the swap device is still in the swap cache is KSM's when it comes back. Who has a reference while
+ * it is swapped out keeps it there: the pipe. As ksm-bind it takes the machine down where such pages move.
+ */
+static void test_ksm_swapped(struct svm *svm, bool touch)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K), *q = svm_alloc(SZ_2M, PAGES_4K);
+	const uint32_t nr = 32;
+	int pipes[nr][2];
+	size_t merged;
+	uint32_t i;
+
+	igt_require_f(!access("/sys/kernel/mm/ksm/run", W_OK), "the kernel has no KSM\n");
+	svm_swap_on(64 * SZ_1M);
+	svm_migrate_on_fault(false);
+	/* Each page of p has one in q that is equal to it, until KSM has merged them. */
+	for (i = 0; i < nr; i++) {
+		memset(p + i * SZ_4K, 0x40 + i, SZ_4K);
+		memset(q + i * SZ_4K, 0x40 + i, SZ_4K);
+	}
+	merge_pairs(p, q, nr);
+	for (i = 0; i < nr; i++) {
+		struct iovec iov = { .iov_base = p + i * SZ_4K, .iov_len = SZ_4K };
+
+		*(volatile uint32_t *)(q + i * SZ_4K) = i;
+		igt_assert_eq(pipe(pipes[i]), 0);
+		igt_assert_eq_u64(vmsplice(pipes[i][1], &iov, 1, 0), SZ_4K);
+	}
+	igt_assert_eq(madvise(p, nr * SZ_4K, MADV_PAGEOUT), 0);
+	igt_assert_eq_u64(svm_count_pages(p, nr * SZ_4K, PAGE_SWAPPED), nr);
+	for (i = 0; i < nr; i++) {
+		close(pipes[i][0]);
+		close(pipes[i][1]);
+	}
+	igt_assert_eq(madvise(p, nr * SZ_4K, MADV_UNMERGEABLE), 0);
+	if (touch) {
+		for (i = 0; i < nr; i++)
+			igt_assert_eq_u32(*(volatile uint8_t *)(p + i * SZ_4K), 0x40 + i);
+		merged = count_ksm(p, nr);
+		igt_assert_f(merged == nr, "%zu of %u pages came back merged\n", merged, nr);
+	}
+	igt_assert_eq(nv_svm_bind(&svm->dev, p, nr * SZ_4K, true, NULL), 0);
+	igt_assert_eq_u64(svm_count_pages(p, nr * SZ_4K, PAGE_IN_VRAM), 0);
+	for (i = 0; i < nr; i++)
+		igt_assert_eq_u32(svm_gpu_read(svm, p + i * SZ_4K), (0x40 + i) * 0x01010101);
+	for (i = 0; i < nr; i++)
+		igt_assert_eq_u32(*(volatile uint8_t *)(p + i * SZ_4K), 0x40 + i);
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
+	svm_free(q, SZ_2M);
+	svm_swap_off();
+}
+
 struct uffd {
 	int fd;
 	char *base, *page;
@@ -1039,6 +1140,11 @@ int igt_main()
 		igt_describe("SVM_BIND of merged pages, while KSM goes on");
 		igt_subtest("ksm-bind")
 			test_ksm_bind(&svm);
+		igt_describe("Merged pages that were swapped out");
+		igt_subtest("ksm-swapped-bind")
+			test_ksm_swapped(&svm, false);
+		igt_subtest("ksm-swapped-touched")
+			test_ksm_swapped(&svm, true);
 		igt_describe("Pages that a thread supplies");
 		igt_subtest("userfaultfd")
 			test_userfaultfd(&svm);

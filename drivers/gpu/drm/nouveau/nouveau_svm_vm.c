@@ -1004,14 +1004,16 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 		return 0;
 	if (!evict && nouveau_svm_range_bounces(range))
 		return 0;
-	if (nouveau_svm_range_merged(vm, range)) {
-		nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_MIGRATE_FAIL, 1);
-		return 0;
-	}
+	if (nouveau_svm_range_merged(vm, range))
+		goto stays;
 
 	ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
-	if (ret == -EBUSY && evict && nouveau_svm_range_fetch(vm, range))
+	if (ret == -EBUSY && evict && nouveau_svm_range_fetch(vm, range)) {
+		/* What was swapped out may come back merged. */
+		if (nouveau_svm_range_merged(vm, range))
+			goto stays;
 		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
+	}
 	for (try = 0; ret == -EBUSY && try < 3 && nouveau_svm_range_huge(vm, range); try++)
 		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
 	/* Of a hole that became a huge page drm_pagemap counts one page only. */
@@ -1026,6 +1028,10 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 	if (ret)
 		nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_MIGRATE_FAIL, 1);
 	return ret == -ENOSPC ? ret : 0;
+
+stays:
+	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_MIGRATE_FAIL, 1);
+	return 0;
 }
 
 /*
