@@ -22,8 +22,9 @@
 IGT_TEST_DESCRIPTION("Memory of every kind and state meets a GPU that wants it in VRAM.");
 
 #define NR (SZ_2M / SZ_4K)
-/* Bit of /proc/kpageflags: Documentation/admin-guide/mm/pagemap.rst */
+/* Bits of /proc/kpageflags: Documentation/admin-guide/mm/pagemap.rst */
 #define KPF_KSM 21
+#define KPF_COMPOUND_HEAD 15
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -159,6 +160,95 @@ static void test_pinned(struct svm *svm)
 	igt_assert_eq_u64(svm_page_pfn(p + 200 * SZ_4K), pfn);
 	svm_cpu_check_pages(p, NR, 0x700, false);
 	close(pin);
+	svm_free(p, SZ_2M);
+}
+
+/* Folios that begin within @nr pages, by /proc/kpageflags; a small page is none. */
+static size_t count_heads(const char *p, uint32_t nr)
+{
+	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	uint64_t flags;
+	size_t n = 0;
+	uint32_t i;
+
+	igt_assert_lte(0, fd);
+	for (i = 0; i < nr; i++) {
+		uint64_t pfn = svm_page_pfn(p + i * SZ_4K);
+
+		if (pfn && pread(fd, &flags, sizeof(flags), pfn * sizeof(flags)) == sizeof(flags))
+			n += flags >> KPF_COMPOUND_HEAD & 1;
+	}
+	close(fd);
+	return n;
+}
+
+/**
+ * SUBTEST: mthp-%sk
+ * Description: memory in large folios that are less than a huge page, of %arg[1] KiB: it moves and comes back like small
+ *	pages, but for a folio with a page that is pinned; a child that has it too, and atomics, find it as it was
+ *
+ * arg[1].values: 16, 64, 512
+ */
+static void test_mthp(struct svm *svm, uint32_t kib)
+{
+	const char *huge = "/sys/kernel/mm/transparent_hugepage/hugepages-2048kB/enabled";
+	const uint32_t per_folio = kib / 4, stay = per_folio > 16 ? per_folio : 16;
+	char enabled[80], *p;
+	uint32_t i;
+	void *mem;
+	int pin;
+
+	snprintf(enabled, sizeof(enabled), "/sys/kernel/mm/transparent_hugepage/hugepages-%ukB/enabled", kib);
+	igt_require_f(!access(enabled, W_OK), "the kernel has no folios of %u KiB\n", kib);
+	write_sysfs(huge, "never");
+	write_sysfs(enabled, "always");
+	igt_assert_eq(posix_memalign(&mem, SZ_2M, SZ_2M), 0);
+	p = mem;
+	igt_assert_eq(madvise(p, SZ_2M, MADV_DONTNEED), 0);
+	svm_cpu_write_pages(p, NR, 0x2600);
+	igt_assert_eq_u64(count_heads(p, NR), NR / per_folio);
+
+	pin = svm_pin(p + 200 * SZ_4K, SZ_4K);
+	svm_gpu_check_pages(svm, p, NR, 0x2600);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR - stay);
+	svm_gpu_write_pages(svm, p, NR, 0x2700);
+	close(pin);
+	/* io_uring lets go in its own time. */
+	for (i = 0; i < 50 && svm_count_pages(p, SZ_2M, PAGE_IN_VRAM) < NR; i++) {
+		usleep(i * 2000);
+		svm_bind_vram(svm, p, SZ_2M);
+	}
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	svm_gpu_check_pages(svm, p, NR, 0x2700);
+	svm_cpu_check_pages(p, NR, 0x2700, false);
+
+	/* Anew, and shared with a child, which keeps what was there. */
+	igt_assert_eq(madvise(p, SZ_2M, MADV_DONTNEED), 0);
+	svm_cpu_write_pages(p, NR, 0x2800);
+	igt_assert_eq_u64(count_heads(p, NR), NR / per_folio);
+	igt_fork(child, 1) {
+		sleep(1);
+		for (i = 0; i < NR; i++)
+			igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K), 0x2800 + i);
+	}
+	svm_gpu_write_pages(svm, p, NR, 0x2900);
+	svm_gpu_check_pages(svm, p, NR, 0x2900);
+	igt_waitchildren();
+	svm_cpu_check_pages(p, NR, 0x2900, false);
+
+	/* Anew, for atomics in RAM, where what may be merged stays. */
+	igt_assert_eq(madvise(p, SZ_2M, MADV_DONTNEED), 0);
+	svm_cpu_write_pages(p, NR, 0x2a00);
+	igt_assert_eq_u64(count_heads(p, NR), NR / per_folio);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_MERGEABLE), 0);
+	for (i = 0; i < NR; i += 7)
+		svm_gpu_add(svm, p + i * SZ_4K, 1, 32);
+	/* The GPU has those alone. */
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR - (NR + 6) / 7);
+	for (i = 0; i < NR; i++)
+		igt_assert_eq_u32(*(volatile uint32_t *)(p + i * SZ_4K), 0x2a00 + i + (i % 7 ? 0 : 32));
+	write_sysfs(enabled, "never");
+	write_sysfs(huge, "inherit");
 	svm_free(p, SZ_2M);
 }
 
@@ -1082,6 +1172,13 @@ int igt_main()
 		igt_describe("A pinned page stays");
 		igt_subtest("pinned-page")
 			test_pinned(&svm);
+		igt_describe("Large folios that are no huge pages");
+		igt_subtest("mthp-16k")
+			test_mthp(&svm, 16);
+		igt_subtest("mthp-64k")
+			test_mthp(&svm, 64);
+		igt_subtest("mthp-512k")
+			test_mthp(&svm, 512);
 		igt_describe("Two VMAs in a block");
 		igt_subtest("two-vmas")
 			test_two_vmas(&svm);
