@@ -211,6 +211,49 @@ static void test_guard(struct svm *bad, struct svm *good)
 	svm_free(p, SZ_2M);
 }
 
+static void be_told(int sig)
+{
+}
+
+/**
+ * SUBTEST: poisoned-page-%s
+ * Description: a page whose memory is bad (MADV_HWPOISON), %arg[1], stops the GPU where it stops the CPU; its neighbours do
+ *	not, and can move
+ *
+ * arg[1]:
+ *
+ * @ram: in RAM
+ * @vram: in VRAM when that happens, from where it comes back to be bad
+ */
+static void test_poisoned(struct svm *bad, struct svm *good, bool vram)
+{
+	const struct sigaction told = { .sa_handler = be_told };
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	struct sigaction before;
+
+	/* madvise() itself raises it. */
+	igt_assert_eq(sigaction(SIGBUS, &told, &before), 0);
+	svm_migrate_on_fault(vram);
+	svm_cpu_write_pages(p, NR, 0x700);
+	svm_gpu_check_pages(bad, p, NR, 0x700);
+	igt_require_f(madvise(p + 64 * SZ_4K, SZ_4K, MADV_HWPOISON) == 0, "MADV_HWPOISON: %s\n", strerror(errno));
+	igt_assert_eq(sigaction(SIGBUS, &before, NULL), 0);
+	svm_gpu_check_pages(bad, p, 64, 0x700);
+	svm_gpu_write_pages(bad, p + 65 * SZ_4K, 15, 0x800 + 65);
+	svm_gpu_write_pages(bad, p + 128 * SZ_4K, NR - 128, 0x800 + 128);
+	expect_killed(bad, good, &bad->write, p + 64 * SZ_4K, -EFAULT);
+	svm_bind_vram(good, p, SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(p, 64 * SZ_4K, PAGE_IN_VRAM), 64);
+	igt_assert_eq_u64(svm_count_pages(p + 65 * SZ_4K, SZ_2M - 65 * SZ_4K, PAGE_IN_VRAM), NR - 65);
+	svm_gpu_check_pages(good, p + 65 * SZ_4K, 15, 0x800 + 65);
+	svm_cpu_check_pages(p, 64, 0x700, false);
+	svm_cpu_check_pages(p + 65 * SZ_4K, 15, 0x800 + 65, false);
+	svm_cpu_check_pages(p + 80 * SZ_4K, 48, 0x700 + 80, false);
+	svm_cpu_check_pages(p + 128 * SZ_4K, NR - 128, 0x800 + 128, false);
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
+}
+
 /**
  * SUBTEST: address-%s
  * Description: an address that no process has (%arg[1])
@@ -982,6 +1025,13 @@ int igt_main()
 	igt_subtest("guard-page")
 		with_channels()
 			test_guard(&bad, &good);
+	igt_describe("A page whose memory is bad");
+	igt_subtest("poisoned-page-ram")
+		with_channels()
+			test_poisoned(&bad, &good, false);
+	igt_subtest("poisoned-page-vram")
+		with_channels()
+			test_poisoned(&bad, &good, true);
 	igt_describe("Addresses that nobody has");
 	igt_subtest("address-zero")
 		with_channels()

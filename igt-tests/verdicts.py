@@ -50,6 +50,8 @@ PROVOKED = [
     # make_device_exclusive() cannot wait for userfaultfd, of which CONFIG_DEBUG_VM tells with a stack.
     (re.compile(r"igt@nouveau_svm_fault@atomic-write-protected"), re.compile(r"FAULT_FLAG_ALLOW_RETRY missing"),
      re.compile(r"</TASK>")),
+    # A page whose memory is made bad.
+    (re.compile(r"igt@nouveau_svm_fault@poisoned-page-"), re.compile(r"(Injecting m|M)emory failure\b"), None),
     # The arguments of a submission come too late to be any good.
     (re.compile(r"igt@nouveau_svm_fault@look-while-submitting"), re.compile(r"push 0 buffer not in list"), None),
     # The channel of a process that ends is waited for when the fault of its shader is cancelled, which kills it.
