@@ -1057,6 +1057,103 @@ static void test_userfaultfd(struct svm *svm)
 	free(u.page);
 }
 
+/* Linux 7.3's userfaultfd.h; those of older releases do not have it. */
+#ifndef UFFDIO_REGISTER_MODE_RWP
+#define UFFDIO_REGISTER_MODE_RWP ((__u64)1 << 3)
+#define UFFD_FEATURE_RWP (1 << 17)
+#define UFFD_PAGEFAULT_FLAG_RWP (1 << 3)
+#define UFFDIO_RWPROTECT_MODE_RWP ((__u64)1 << 0)
+struct uffdio_rwprotect {
+	struct uffdio_range range;
+	__u64 mode;
+};
+#define UFFDIO_RWPROTECT _IOWR(UFFDIO, 0x09, struct uffdio_rwprotect)
+#endif
+
+/* Who is asked before a page is accessed (@access), or written to. */
+struct guard {
+	int fd;
+	bool access, stop;
+	uint32_t asked, other;
+};
+
+static int guard_set(const struct guard *g, uint64_t addr, size_t len, bool on)
+{
+	struct uffdio_rwprotect access = { { addr, len }, on ? UFFDIO_RWPROTECT_MODE_RWP : 0 };
+	struct uffdio_writeprotect write = { { addr, len }, on ? UFFDIO_WRITEPROTECT_MODE_WP : 0 };
+
+	return g->access ? ioctl(g->fd, UFFDIO_RWPROTECT, &access) : ioctl(g->fd, UFFDIO_WRITEPROTECT, &write);
+}
+
+static void *guard_main(void *arg)
+{
+	struct guard *g = arg;
+	const uint64_t flag = g->access ? UFFD_PAGEFAULT_FLAG_RWP : UFFD_PAGEFAULT_FLAG_WP;
+
+	while (!__atomic_load_n(&g->stop, __ATOMIC_ACQUIRE)) {
+		struct pollfd pfd = { .fd = g->fd, .events = POLLIN };
+		struct uffd_msg msg;
+
+		if (poll(&pfd, 1, 50) <= 0 || read(g->fd, &msg, sizeof(msg)) != sizeof(msg))
+			continue;
+		if (msg.event == UFFD_EVENT_PAGEFAULT && msg.arg.pagefault.flags & flag)
+			g->asked++;
+		else
+			g->other++;
+		guard_set(g, msg.arg.pagefault.address & ~(SZ_4K - 1), SZ_4K, false);
+	}
+	return NULL;
+}
+
+/**
+ * SUBTEST: userfaultfd-%s-vram
+ * Description: pages in VRAM may not be %arg[1] without asking userfaultfd: the GPU has to ask, too
+ *
+ * arg[1]:
+ *
+ * @write: written
+ * @access: accessed
+ *
+ * HMM hands pages in VRAM out whatever may be done to them: M2 and M11 of Documentation/defects.rst.
+ */
+static void test_guarded(struct svm *svm, bool access)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = access ? UFFDIO_REGISTER_MODE_RWP : UFFDIO_REGISTER_MODE_WP };
+	struct guard g = { .access = access };
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	const uint32_t nr = 64;
+	pthread_t thread;
+
+	api.features = access ? UFFD_FEATURE_RWP : UFFD_FEATURE_PAGEFAULT_FLAG_WP;
+	g.fd = (int)syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	igt_require_f(g.fd >= 0, "userfaultfd: %s\n", strerror(errno));
+	igt_require_f(!ioctl(g.fd, UFFDIO_API, &api), "the kernel has no such protection: %s\n", strerror(errno));
+	svm_cpu_write_pages(p, nr, 0x2b00);
+	svm_bind_vram(svm, p, nr * SZ_4K);
+	svm_gpu_check_pages(svm, p, nr, 0x2b00);
+	igt_assert_eq_u64(svm_count_pages(p, nr * SZ_4K, PAGE_IN_VRAM), nr);
+	reg.range.start = (uintptr_t)p;
+	reg.range.len = nr * SZ_4K;
+	igt_assert_eq(ioctl(g.fd, UFFDIO_REGISTER, &reg), 0);
+	igt_assert_eq(guard_set(&g, (uintptr_t)p, nr * SZ_4K, true), 0);
+	igt_assert_eq(pthread_create(&thread, NULL, guard_main, &g), 0);
+	if (access)
+		svm_gpu_check_pages(svm, p, nr, 0x2b00);
+	else
+		svm_gpu_write_pages(svm, p, nr, 0x2c00);
+	/* Where it is to be asked of every access a page stays in RAM. */
+	svm_bind_vram(svm, p, nr * SZ_4K);
+	igt_assert_eq_u64(svm_count_pages(p, nr * SZ_4K, PAGE_IN_VRAM), access ? 0 : nr);
+	__atomic_store_n(&g.stop, true, __ATOMIC_RELEASE);
+	igt_assert_eq(pthread_join(thread, NULL), 0);
+	close(g.fd);
+	igt_assert_eq_u32(g.asked, nr);
+	igt_assert_eq_u32(g.other, 0);
+	svm_cpu_check_pages(p, nr, access ? 0x2b00 : 0x2c00, false);
+	svm_free(p, SZ_2M);
+}
+
 /* All pages of the block are at @place, and count as locked. */
 static void expect_locked(const char *p, enum page_place place)
 {
@@ -1245,6 +1342,11 @@ int igt_main()
 		igt_describe("Pages that a thread supplies");
 		igt_subtest("userfaultfd")
 			test_userfaultfd(&svm);
+		igt_describe("Pages in VRAM that userfaultfd watches");
+		igt_subtest("userfaultfd-write-vram")
+			test_guarded(&svm, false);
+		igt_subtest("userfaultfd-access-vram")
+			test_guarded(&svm, true);
 		igt_describe("Locked memory");
 		igt_subtest("mlocked")
 			test_mlocked(&svm);

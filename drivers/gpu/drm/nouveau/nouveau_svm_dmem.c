@@ -56,6 +56,7 @@
 #include <linux/pid_namespace.h>
 #include <linux/pm_runtime.h>
 #include <linux/sched/mm.h>
+#include <linux/userfaultfd_k.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_pagemap_util.h>
@@ -408,11 +409,12 @@ nouveau_svm_populate_locked(struct nouveau_svm_pagemap *np, struct mm_struct *mm
 
 	/*
 	 * mm would move a page of KSM's too, and KSM then compare others with a page
-	 * that the CPU cannot read. Here they come and go.
+	 * that the CPU cannot read. Here they come and go. And of pages in VRAM HMM does
+	 * not ask userfaultfd whether they may be accessed.
 	 */
 	mmap_assert_locked(mm);
 	vma = vma_lookup(mm, start);
-	if (vma && vma->vm_flags & VM_MERGEABLE)
+	if (vma && (vma->vm_flags & VM_MERGEABLE || userfaultfd_rwp(vma)))
 		return -EPERM;
 
 	if (!drm_dev_enter(np->dpagemap.drm, &idx))
@@ -466,7 +468,8 @@ out:
  *
  * Return: 0 if the range is in VRAM. -ENOSPC: no free VRAM. -EBUSY: a page is
  * pinned, swapped out, not anonymous, or part of the range was in VRAM. -EPERM: it
- * may be merged (KSM). -ENODEV: suspended, unplugged or wedged. Others as mm gives them.
+ * may be merged (KSM), or userfaultfd is asked before it is accessed. -ENODEV:
+ * suspended, unplugged or wedged. Others as mm gives them.
  */
 int
 nouveau_svm_dmem_populate(struct drm_pagemap *dpagemap, struct mm_struct *mm,

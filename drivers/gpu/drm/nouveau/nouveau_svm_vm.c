@@ -63,6 +63,7 @@
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/userfaultfd_k.h>
 
 #include <drm/drm_drv.h>
 
@@ -1071,20 +1072,47 @@ nouveau_svm_folio_dirty(struct folio *folio)
 }
 
 /*
+ * Is userfaultfd to be asked before some of a range is accessed (UFFDIO_REGISTER_MODE_RWP)?
+ * To protect the pages notifies, to register them does not.
+ */
+static bool
+nouveau_svm_range_guarded(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	struct mm_struct *mm = vm->gpusvm.mm;
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+	bool guarded = false;
+
+	if (!IS_ENABLED(CONFIG_USERFAULTFD) || !vm->dpagemap || !mmget_not_zero(mm))
+		return false;
+	mmap_read_lock(mm);
+	vma_iter_init(&vmi, mm, drm_gpusvm_range_start(&range->base));
+	for_each_vma_range(vmi, vma, drm_gpusvm_range_end(&range->base)) {
+		guarded = userfaultfd_rwp(vma);
+		if (guarded)
+			break;
+	}
+	mmap_read_unlock(mm);
+	mmput(mm);
+	return guarded;
+}
+
+/*
  * Look at the pages of a range that were got, and at what the GPU may do to them unless
  * they are for reading. Device pages are shared for reading after fork(), and HMM gives
  * them out for writing all the same: it does not fault on its owner's pages. Those to
  * be written to become dirty. Both hold as long as the pages stay valid, because fork()
- * notifies, and nobody cleans a page without a notification.
+ * notifies, and nobody cleans a page without a notification. Nor does it ask userfaultfd.
  *
- * Return: 0. -EPERM: device pages that must not be written to. -EAGAIN: not valid any
- * more. Other errors of HMM.
+ * Return: 0. -EPERM: device pages that must not be written to. -EOPNOTSUPP: device pages
+ * that must not even be read. -EAGAIN: not valid any more. Other errors of HMM.
  */
 static int
 nouveau_svm_range_look(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range, bool ro)
 {
 	unsigned long first = drm_gpusvm_range_start(&range->base) >> PAGE_SHIFT;
 	unsigned long npages = nouveau_svm_range_pages(range), i;
+	bool guarded = nouveau_svm_range_guarded(vm, range);
 	struct folio *folio, *last = NULL;
 	int ret;
 
@@ -1114,6 +1142,10 @@ nouveau_svm_range_look(struct nouveau_svm_vm *vm, struct nouveau_svm_range *rang
 			break;
 		}
 		folio = page_folio(hmm_pfn_to_page(pfn));
+		if (guarded && folio_is_device_private(folio)) {
+			ret = -EOPNOTSUPP;
+			break;
+		}
 		if (!ro && folio_is_device_private(folio) && !(pfn & HMM_PFN_WRITE)) {
 			ret = -EPERM;
 			break;
@@ -1359,8 +1391,8 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 					      access == NOUVEAU_SVM_ACCESS_PREFETCH)) {
 				/* Reading is no reason to end the sharing. */
 				ctx.read_only = true;
-			} else if (ret == -EPERM) {
-				/* In RAM they can be copied on write. */
+			} else if (ret == -EPERM || ret == -EOPNOTSUPP) {
+				/* In RAM they can be copied on write, and asked for. */
 				ret = nouveau_svm_range_to_ram(vm, range);
 				if (ret != -EAGAIN)
 					return ret;
