@@ -65,22 +65,29 @@ static uint64_t sleeps(void)
 	return n;
 }
 
-/* Somebody outside presses a key when the log says that all is idle (vm/lib/wake.py). */
-static void let_keyboard_wake(void)
+/*
+ * Somebody outside presses a key when the log says that all is idle, and if that does not help the power button
+ * (vm/lib/wake.py): the debug kernel knows no keyboard.
+ */
+static void let_somebody_wake(void)
 {
-	igt_require_f(write_to("/sys/devices/platform/i8042/serio0/power/wakeup", "enabled") == 0, "no keyboard\n");
+	igt_require_f(write_to("/sys/devices/platform/i8042/serio0/power/wakeup", "enabled") == 0 ||
+		      access("/sys/devices/platform/LNXPWRBN:00", F_OK) == 0, "no keyboard, no button\n");
 	igt_require_f(write_to("/sys/power/pm_debug_messages", "1") == 0, "the log would not tell\n");
 }
 
+/* The debug kernel lets nobody set the alarm. Who has booted the machine may say that he wakes it (vm/lib/wake.py). */
 static void set_alarm_clock(void)
 {
-	igt_require_f(write_to("/sys/class/rtc/rtc0/wakealarm", "0") == 0 &&
-		      write_to("/sys/class/rtc/rtc0/wakealarm", WAKE_AFTER) == 0, "no alarm clock\n");
+	bool set = write_to("/sys/class/rtc/rtc0/wakealarm", "0") == 0 &&
+		   write_to("/sys/class/rtc/rtc0/wakealarm", WAKE_AFTER) == 0;
+
+	igt_require_f(set || getenv("NVSVM_WAKER"), "no alarm clock\n");
 }
 
 /*
  * @test: what the kernel only pretends. NULL: sleep for real, woken by the clock, or from idle, which the clock's
- * alarm does not end, by the keyboard.
+ * alarm does not end, by a key.
  */
 static void go_to_sleep(const char *how, const char *test)
 {
@@ -89,7 +96,7 @@ static void go_to_sleep(const char *how, const char *test)
 	if (test)
 		igt_assert_eq(write_to("/sys/power/pm_test", test), 0);
 	else if (!strcmp(how, "s2idle"))
-		let_keyboard_wake();
+		let_somebody_wake();
 	else
 		set_alarm_clock();
 	igt_require_f(write_to("/sys/power/mem_sleep", how) == 0, "no %s\n", how);
@@ -491,11 +498,13 @@ static void sleep_beside_kernel(double length, int outcome)
 	igt_assert_eq(nv_kernel_load(&svm.chan, &program, &late), 0);
 	args.dst = svm.out.va;
 
-	/* How many turns that is. */
-	t = seconds();
-	nv_use(&svm.chan, &svm.out);
-	igt_assert_eq(nv_run(&svm.chan, &late, 1, 1, &args, sizeof(args)), 0);
-	t = seconds() - t;
+	/* How many turns that is, without the faults, which are the first run's. */
+	for (int i = 0; i < 2; i++) {
+		t = seconds();
+		nv_use(&svm.chan, &svm.out);
+		igt_assert_eq(nv_run(&svm.chan, &late, 1, 1, &args, sizeof(args)), 0);
+		t = seconds() - t;
+	}
 	igt_assert_eq_u32(*(volatile uint32_t *)svm.out.map, 0x600);
 	args.count = (uint32_t)(args.count * length / t);
 	igt_info("%u turns\n", args.count);
@@ -531,7 +540,7 @@ static void test_working(void)
  */
 static void test_working_long(void)
 {
-	sleep_beside_kernel(40, -EBUSY);
+	sleep_beside_kernel(60, -EBUSY);
 }
 
 static void *submit_main(void *arg)

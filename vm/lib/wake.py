@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""wake.py QMP RUNS: wakes a machine that sleeps: from suspend to idle by a key, until it wakes.
+"""wake.py QMP RUNS: wakes a machine that sleeps: from suspend to idle by a key and the power button in turn.
 
-The machine is a vm/run with --qmp=QMP and NVSVM_RUNS=RUNS, whose guest lets the keyboard wake it and has
+The machine is a vm/run with --qmp=QMP and NVSVM_RUNS=RUNS, whose guest lets one of them wake it and has
 /sys/power/pm_debug_messages on: the kernel's log tells when it sleeps. Keys before that would keep it from sleeping.
 From suspend to RAM the guest's own alarm wakes it; one that a slow host lets go by before the machine sleeps wakes
-nobody, so a machine that QEMU says has been suspended for long is woken by QEMU.
+nobody, and the debug kernel lets nobody set one, so a machine that QEMU says has been suspended for long is woken by
+QEMU.
 Ends with the machine. Runs inside the tools tree.
 """
 
@@ -41,7 +42,10 @@ def main():
                 elif ASLEEP in line:
                     asleep, pressed = time.monotonic(), 0
             if asleep is not None and time.monotonic() > asleep + PAUSE * (pressed + 1):
-                qmp.call("send-key", keys=[{"type": "qcode", "data": "shift"}])
+                if pressed % 2:
+                    qmp.call("system_powerdown")
+                else:
+                    qmp.call("send-key", keys=[{"type": "qcode", "data": "shift"}])
                 pressed += 1
             for event in qmp.events:
                 suspended = {"SUSPEND": time.monotonic(), "WAKEUP": None}.get(event["event"], suspended)
