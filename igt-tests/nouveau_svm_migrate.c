@@ -733,6 +733,36 @@ static void test_split(struct svm *svm, bool vram)
 }
 
 /**
+ * SUBTEST: split-thp-vram-tail
+ * Description: the CPU touches another page than the first of a huge page in VRAM that is mapped by small entries: all come
+ *	back
+ *
+ * mm splits the huge page then, and takes its first page for the one that was touched, and for locked (M12 of
+ * Documentation/defects.rst). CONFIG_DEBUG_VM tells of it.
+ */
+static void test_split_tail(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_THP);
+	uint32_t turn;
+
+	for (turn = 0; turn < 4; turn++) {
+		svm_cpu_write_pages(p, NR, 0x1600 + turn);
+		svm_bind_vram(svm, p, SZ_2M);
+		svm_gpu_write_pages(svm, p, NR, 0x1700 + turn);
+		/* Which leaves one VMA. */
+		igt_assert_eq(madvise(p + 400 * SZ_4K, SZ_4K, MADV_DONTNEED), 0);
+		igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR - 1);
+		svm_cpu_check_pages(p + (300 + turn) * SZ_4K, 1, 0x1700 + turn + 300 + turn, false);
+		svm_cpu_check_pages(p, 400, 0x1700 + turn, false);
+		svm_cpu_check_pages(p + 401 * SZ_4K, NR - 401, 0x1700 + turn + 401, false);
+		igt_assert_eq_u32(*(volatile uint32_t *)(p + 400 * SZ_4K), 0);
+		/* A huge page again. */
+		igt_assert_eq(madvise(p, SZ_2M, MADV_DONTNEED), 0);
+	}
+	svm_free(p, SZ_2M);
+}
+
+/**
  * SUBTEST: collapse-%s
  * Description: 4 KiB pages that the GPU uses %arg[1] are collapsed into a huge page, which is in RAM
  *
@@ -1321,6 +1351,9 @@ int igt_main()
 			test_split(&svm, false);
 		igt_subtest("split-thp-vram")
 			test_split(&svm, true);
+		igt_describe("A page but the first of a huge page that was split is touched first");
+		igt_subtest("split-thp-vram-tail")
+			test_split_tail(&svm);
 		igt_describe("Small pages are collapsed");
 		igt_subtest("collapse-ram")
 			test_collapse(&svm, false);

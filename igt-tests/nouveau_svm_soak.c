@@ -259,12 +259,14 @@ static void gpu_check(uint32_t c, struct region *r, uint32_t first, uint32_t n)
 	const struct nv_args args = { .dst = clients[c].out.va, .src = (uintptr_t)word(r, first) };
 	volatile uint32_t *out = clients[c].out.map;
 	uint32_t i;
+	int err;
 
 	note("gpu check", r, first, n, c);
 	for (i = 0; i < n; i++)
 		out[i] = 0xdeadbeef;
 	launch(&clients[c], &clients[c].read_page, n, &args);
-	check(nv_wait(&clients[c].chan, 0) == 0, "client %u hangs or is dead\n", c);
+	err = nv_wait(&clients[c].chan, 0);
+	check(!err, "client %u: %s\n", c, strerror(-err));
 	for (i = 0; i < n; i++)
 		check(out[i] == r->shadow[first + i].word, "region %u page %u: the GPU reads %#x, expected %#x\n",
 		      (uint32_t)(r - regions), first + i, out[i], r->shadow[first + i].word);

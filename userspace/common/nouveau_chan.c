@@ -398,7 +398,8 @@ static uint64_t now_ms(void)
 
 int nv_wait(struct nv_chan *chan, unsigned int timeout_ms)
 {
-	uint64_t end = now_ms() + (timeout_ms ? timeout_ms : WAIT_DEFAULT_MS);
+	const char *patience = getenv("NV_WAIT_MS");
+	uint64_t end = now_ms() + (timeout_ms ? timeout_ms : patience ? strtoul(patience, NULL, 0) : WAIT_DEFAULT_MS);
 	unsigned int turn;
 
 	for (turn = 0;; turn++) {

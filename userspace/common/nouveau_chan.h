@@ -159,7 +159,7 @@ void nv_use(struct nv_chan *chan, struct nv_bo *bo);
 int nv_submit(struct nv_chan *chan);
 /**
  * nv_wait() - wait for the last submission.
- * @timeout_ms: 0 for a default that suits a slow emulator.
+ * @timeout_ms: 0 for a default that suits a slow emulator, or what the environment says (NV_WAIT_MS).
  *
  * Return: 0, -ENODEV when the channel was killed, -ETIMEDOUT.
  */

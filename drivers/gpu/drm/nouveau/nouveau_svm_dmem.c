@@ -49,6 +49,7 @@
 
 #include <linux/cpu.h>
 #include <linux/dma-mapping.h>
+#include <linux/memcontrol.h>
 #include <linux/memremap.h>
 #include <linux/migrate.h>
 #include <linux/module.h>
@@ -261,6 +262,27 @@ nouveau_svm_copy_flush(struct nouveau_svm_ce *ce, bool to_vram,
 }
 
 /*
+ * Has somebody paid for all pages that are to leave VRAM? mm puts what comes to RAM on a
+ * list of its memory cgroup, and where there is none it looks for it for good, with a CPU
+ * (folio_lruvec_lock_irqsave()). A page whose data has moved is like that until it is
+ * freed. The pages are locked, and nobody should have it moved again.
+ */
+static bool
+nouveau_svm_pages_charged(struct nouveau_svm_pagemap *np, struct page **pages,
+			  unsigned long npages)
+{
+	unsigned long i;
+
+	for (i = 0; i < npages && !mem_cgroup_disabled(); i++) {
+		if (drm_WARN_ON_ONCE(np->dpagemap.drm, pages[i] &&
+				     !folio_memcg_charged(page_folio(pages[i]))))
+			return false;
+	}
+
+	return true;
+}
+
+/*
  * Copy between device pages and DMA addresses. @addr is sparse: the entry of a
  * large folio is at the place of its first page. An entry without an address is
  * a hole in the address space on the way to VRAM, and of no interest on the way
@@ -283,6 +305,8 @@ nouveau_svm_copy(struct page **pages, struct drm_pagemap_addr *addr,
 		return 0;
 
 	np = container_of(page_pgmap(pages[i]), struct nouveau_svm_pagemap, pagemap);
+	if (!to_vram && !nouveau_svm_pages_charged(np, pages, npages))
+		return -EAGAIN;
 	ce = np->svm->ce;
 
 	run = kvmalloc_array(min(npages, NOUVEAU_SVM_RUN_MAX), sizeof(*run),
@@ -918,6 +942,38 @@ static const struct drm_pagemap_ops nouveau_svm_dpagemap_ops = {
 };
 
 /*
+ * The CPU touches a page of a huge page that is mapped by small entries. mm would split it
+ * on the way, and then take its first page for the one that was touched, and for locked
+ * (migrate_vma_collect_pmd() looks for that folio before): two at once could move it. By
+ * itself the page is split without that. Returns false if others use the huge page just now.
+ */
+static bool
+nouveau_svm_fault_split(struct nouveau_svm_pagemap *np, struct vm_fault *vmf)
+{
+	unsigned long src = 0, dst = 0;
+	struct migrate_vma migrate = {
+		.vma = vmf->vma,
+		.src = &src,
+		.dst = &dst,
+		.start = vmf->address & PAGE_MASK,
+		.end = (vmf->address & PAGE_MASK) + PAGE_SIZE,
+		.pgmap_owner = np->pagemap.owner,
+		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+		.fault_page = vmf->page,
+	};
+
+	if (vmf->page == folio_page(page_folio(vmf->page), 0))
+		return true;
+
+	if (!migrate_vma_setup(&migrate)) {
+		migrate_vma_pages(&migrate);
+		migrate_vma_finalize(&migrate);
+	}
+
+	return !folio_test_large(page_folio(vmf->page));
+}
+
+/*
  * The CPU touches a page in VRAM. mmap_lock and the folio are held, and nothing
  * here takes more than the copy engine's leaf lock.
  */
@@ -938,7 +994,9 @@ nouveau_svm_dmem_to_ram(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 
 	svm = np->svm;
-	for (try = 0; try < 2; try++) {
+	/* If that fails the access comes again. */
+	ret = 0;
+	for (try = 0; try < 2 && nouveau_svm_fault_split(np, vmf); try++) {
 		/* Nobody else copies it: the caller holds the folio's lock. */
 		clear_bit(page, np->failed);
 		ret = np->core->migrate_to_ram(vmf);
