@@ -229,6 +229,30 @@ static void test_a6_close(void)
 	svm_free(p, SZ_2M);
 }
 
+/* Unmaps all that is mapped of a device of DRM.  Return: whether there was some. */
+static bool unmap_buffers(void)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	struct {
+		void *p;
+		size_t len;
+	} map[64];
+	uint32_t nr = 0, i;
+	char line[512];
+	uint64_t a, b;
+
+	while (f && nr < ARRAY_SIZE(map) && fgets(line, sizeof(line), f))
+		if (strstr(line, "/dev/dri/") && sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &a, &b) == 2) {
+			map[nr].p = (void *)(uintptr_t)a;
+			map[nr++].len = b - a;
+		}
+	if (f)
+		fclose(f);
+	for (i = 0; i < nr; i++)
+		munmap(map[i].p, map[i].len);
+	return nr && nr < ARRAY_SIZE(map);
+}
+
 /**
  * SUBTEST: a6-child-outlives-parent
  * Description: a forked child touches pages in VRAM after its parent, whose SVM it was, has closed the file
@@ -250,8 +274,10 @@ static void test_a6_fork(void)
 	if (pid == 0) {
 		uint32_t i;
 
-		/* The last reference to the file must be the parent's. */
+		/* The last reference to the file must be the parent's; a mapped buffer is one too. */
 		close(svm.dev.fd);
+		if (!unmap_buffers())
+			_exit(3);
 		close(gate[1]);
 		if (read(gate[0], &c, 1) < 0)
 			_exit(2);
@@ -420,6 +446,34 @@ static void test_a11(enum page_kind kind)
 	svm_must_write("/sys/bus/pci/drivers/nouveau/unbind", slot);
 	igt_assert_eq_u64(svm_count_pages(p, n * SZ_4K, PAGE_IN_RAM), n);
 	svm_cpu_check_pages(p, n, 0x100, true);
+	nv_dev_close(&dev);
+	svm_must_write("/sys/bus/pci/drivers/nouveau/bind", slot);
+}
+
+/**
+ * SUBTEST: a11-unbind-copy-error
+ * Description: the copies fail that bring data back when the driver is unbound: SIGBUS, and not what was in the new pages
+ */
+static void test_a11_error(void)
+{
+	struct nv_dev dev;
+	char slot[64];
+	uint32_t i, v;
+	char *p;
+
+	igt_assert_eq(nv_dev_init(&dev, drm_open_driver_render(DRIVER_ANY)), 0);
+	igt_assert_eq(nv_svm_init(&dev), 0);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	svm_cpu_write_pages(p, NR, 0x100);
+	igt_assert_eq(nv_svm_bind(&dev, p, LEN, true, NULL), 0);
+	igt_assert_eq_u64(svm_count_pages(p, LEN, PAGE_IN_VRAM), NR);
+	svm_gpu_slot(slot);
+	inject(&(struct gpu_model_inject){ .point = "ce_error" });
+	svm_must_write("/sys/bus/pci/drivers/nouveau/unbind", slot);
+	igt_assert_lte_u64(1, injected("ce_error"));
+	for (i = 0; i < NR; i++)
+		if (read_or_bus_error((uint32_t *)(p + i * SZ_4K), &v))
+			igt_assert_f(v == 0x100 + i, "page %u reads %#x, expected %#x\n", i, v, 0x100 + i);
 	nv_dev_close(&dev);
 	svm_must_write("/sys/bus/pci/drivers/nouveau/bind", slot);
 }
@@ -1095,6 +1149,9 @@ int igt_main()
 	igt_describe("Unbind with a huge page in VRAM");
 	igt_subtest("a11-unbind-thp")
 		test_a11(PAGES_THP);
+	igt_describe("Unbind, and copies fail");
+	igt_subtest("a11-unbind-copy-error")
+		test_a11_error();
 	igt_describe("Removal with a live client");
 	igt_subtest("a13-remove-live-client")
 		test_a13();

@@ -269,12 +269,13 @@ nouveau_svm_copy_flush(struct nouveau_svm_ce *ce, bool to_vram,
  */
 static bool
 nouveau_svm_pages_charged(struct nouveau_svm_pagemap *np, struct page **pages,
-			  unsigned long npages)
+			  struct drm_pagemap_addr *addr, unsigned long npages)
 {
 	unsigned long i;
 
 	for (i = 0; i < npages && !mem_cgroup_disabled(); i++) {
-		if (drm_WARN_ON_ONCE(np->dpagemap.drm, pages[i] &&
+		/* What drm_pagemap knows to have moved is among them, with nowhere to go. */
+		if (drm_WARN_ON_ONCE(np->dpagemap.drm, pages[i] && addr[i].addr &&
 				     !folio_memcg_charged(page_folio(pages[i]))))
 			return false;
 	}
@@ -305,7 +306,7 @@ nouveau_svm_copy(struct page **pages, struct drm_pagemap_addr *addr,
 		return 0;
 
 	np = container_of(page_pgmap(pages[i]), struct nouveau_svm_pagemap, pagemap);
-	if (!to_vram && !nouveau_svm_pages_charged(np, pages, npages))
+	if (!to_vram && !nouveau_svm_pages_charged(np, pages, addr, npages))
 		return -EAGAIN;
 	ce = np->svm->ce;
 
