@@ -273,7 +273,10 @@ nouveau_svm_pages_charged(struct nouveau_svm_pagemap *np, struct page **pages,
 {
 	unsigned long i;
 
-	for (i = 0; i < npages && !mem_cgroup_disabled(); i++) {
+	if (mem_cgroup_disabled())
+		return true;
+
+	for (i = 0; i < npages; i++) {
 		/* What drm_pagemap knows to have moved is among them, with nowhere to go. */
 		if (drm_WARN_ON_ONCE(np->dpagemap.drm, pages[i] && addr[i].addr &&
 				     !folio_memcg_charged(page_folio(pages[i]))))
@@ -943,14 +946,18 @@ static const struct drm_pagemap_ops nouveau_svm_dpagemap_ops = {
 };
 
 /*
- * The CPU touches a page of a huge page that is mapped by small entries. mm would split it
- * on the way, and then take its first page for the one that was touched, and for locked
- * (migrate_vma_collect_pmd() looks for that folio before): two at once could move it. By
- * itself the page is split without that. Returns false if others use the huge page just now.
+ * The CPU touches a page, not the first, of a huge page that is mapped by small entries. mm
+ * would split it on the way, and then take its first page for the one that was touched,
+ * and for locked (migrate_vma_collect_pmd() looks for that folio before): two at once could
+ * move it. Or it takes a reference to the one that was touched when that may be free
+ * (migrate_vma_split_folio()). So it is split with the first page as the one that was
+ * touched, to which the caller's lock and reference go with the folio, and the access
+ * comes again.
  */
-static bool
+static void
 nouveau_svm_fault_split(struct nouveau_svm_pagemap *np, struct vm_fault *vmf)
 {
+	struct page *head = folio_page(page_folio(vmf->page), 0);
 	unsigned long src = 0, dst = 0;
 	struct migrate_vma migrate = {
 		.vma = vmf->vma,
@@ -960,18 +967,15 @@ nouveau_svm_fault_split(struct nouveau_svm_pagemap *np, struct vm_fault *vmf)
 		.end = (vmf->address & PAGE_MASK) + PAGE_SIZE,
 		.pgmap_owner = np->pagemap.owner,
 		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-		.fault_page = vmf->page,
+		.fault_page = head,
 	};
-
-	if (vmf->page == folio_page(page_folio(vmf->page), 0))
-		return true;
 
 	if (!migrate_vma_setup(&migrate)) {
 		migrate_vma_pages(&migrate);
 		migrate_vma_finalize(&migrate);
 	}
-
-	return !folio_test_large(page_folio(vmf->page));
+	/* What the caller unlocks and puts. */
+	vmf->page = head;
 }
 
 /*
@@ -995,9 +999,13 @@ nouveau_svm_dmem_to_ram(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 
 	svm = np->svm;
-	/* If that fails the access comes again. */
-	ret = 0;
-	for (try = 0; try < 2 && nouveau_svm_fault_split(np, vmf); try++) {
+	if (PageTail(vmf->page)) {
+		nouveau_svm_fault_split(np, vmf);
+		drm_dev_exit(idx);
+		return 0;
+	}
+
+	for (try = 0; try < 2; try++) {
 		/* Nobody else copies it: the caller holds the folio's lock. */
 		clear_bit(page, np->failed);
 		ret = np->core->migrate_to_ram(vmf);

@@ -968,13 +968,44 @@ nouveau_svm_range_huge(struct nouveau_svm_vm *vm, struct nouveau_svm_range *rang
 
 /*
  * Is a page of a range merged with others (KSM)? One that was swapped out stays so where
- * nothing is merged any more. See nouveau_svm_populate_locked(). Advice only.
+ * nothing is merged any more. See nouveau_svm_populate_locked(). Who does not get to look
+ * is told yes. Advice only.
  */
 static bool
 nouveau_svm_range_merged(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
 {
-	return IS_ENABLED(CONFIG_KSM) && !nouveau_svm_range_snapshot(vm, range, 0) &&
-	       nouveau_svm_range_any(vm, range, nouveau_svm_page_merged);
+	return IS_ENABLED(CONFIG_KSM) &&
+	       (nouveau_svm_range_snapshot(vm, range, 0) ||
+		nouveau_svm_range_any(vm, range, nouveau_svm_page_merged));
+}
+
+/*
+ * Is userfaultfd to be asked before some of a range is accessed (UFFDIO_REGISTER_MODE_RWP)?
+ * To protect the pages notifies, to register them does not. True also for who is killed.
+ */
+static bool
+nouveau_svm_range_guarded(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
+{
+	struct mm_struct *mm = vm->gpusvm.mm;
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+	bool guarded = false;
+
+	if (!IS_ENABLED(CONFIG_USERFAULTFD) || !mmget_not_zero(mm))
+		return false;
+	if (mmap_read_lock_killable(mm)) {
+		mmput(mm);
+		return true;
+	}
+	vma_iter_init(&vmi, mm, drm_gpusvm_range_start(&range->base));
+	for_each_vma_range(vmi, vma, drm_gpusvm_range_end(&range->base)) {
+		guarded = userfaultfd_rwp(vma);
+		if (guarded)
+			break;
+	}
+	mmap_read_unlock(mm);
+	mmput(mm);
+	return guarded;
 }
 
 /* Are all pages of a range in VRAM, whatever the GPU has mapped? Advice only. */
@@ -1005,7 +1036,8 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 		return 0;
 	if (!evict && nouveau_svm_range_bounces(range))
 		return 0;
-	if (nouveau_svm_range_merged(vm, range))
+	/* Of a part of it, too: or the rest would go, and be brought back. */
+	if (nouveau_svm_range_merged(vm, range) || nouveau_svm_range_guarded(vm, range))
 		goto stays;
 
 	ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
@@ -1072,32 +1104,6 @@ nouveau_svm_folio_dirty(struct folio *folio)
 }
 
 /*
- * Is userfaultfd to be asked before some of a range is accessed (UFFDIO_REGISTER_MODE_RWP)?
- * To protect the pages notifies, to register them does not.
- */
-static bool
-nouveau_svm_range_guarded(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range)
-{
-	struct mm_struct *mm = vm->gpusvm.mm;
-	struct vm_area_struct *vma;
-	struct vma_iterator vmi;
-	bool guarded = false;
-
-	if (!IS_ENABLED(CONFIG_USERFAULTFD) || !vm->dpagemap || !mmget_not_zero(mm))
-		return false;
-	mmap_read_lock(mm);
-	vma_iter_init(&vmi, mm, drm_gpusvm_range_start(&range->base));
-	for_each_vma_range(vmi, vma, drm_gpusvm_range_end(&range->base)) {
-		guarded = userfaultfd_rwp(vma);
-		if (guarded)
-			break;
-	}
-	mmap_read_unlock(mm);
-	mmput(mm);
-	return guarded;
-}
-
-/*
  * Look at the pages of a range that were got, and at what the GPU may do to them unless
  * they are for reading. Device pages are shared for reading after fork(), and HMM gives
  * them out for writing all the same: it does not fault on its owner's pages. Those to
@@ -1112,13 +1118,15 @@ nouveau_svm_range_look(struct nouveau_svm_vm *vm, struct nouveau_svm_range *rang
 {
 	unsigned long first = drm_gpusvm_range_start(&range->base) >> PAGE_SHIFT;
 	unsigned long npages = nouveau_svm_range_pages(range), i;
-	bool guarded = nouveau_svm_range_guarded(vm, range);
 	struct folio *folio, *last = NULL;
+	bool guarded;
 	int ret;
 
 	ret = nouveau_svm_range_snapshot(vm, range, 0);
 	if (ret)
 		return ret == -EBUSY ? -EAGAIN : ret;
+	guarded = nouveau_svm_range_any(vm, range, nouveau_svm_page_devmem) &&
+		  nouveau_svm_range_guarded(vm, range);
 
 	/* As long as they are valid pages are not freed, nor taken from their file. */
 	drm_gpusvm_notifier_lock(&vm->gpusvm);
