@@ -12,6 +12,8 @@
  * The seed is printed; each process prints its last operations when it fails.
  */
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -106,11 +108,16 @@ static void print_last(const struct region *r)
 	}
 }
 
+/* EXPR is evaluated once, and errno is what it left. */
 #define check(expr, ...)                                                                           \
 	do {                                                                                       \
-		if (!(expr)) {                                                                     \
+		const bool ok_ = (expr);                                                           \
+		const int err_ = errno;                                                            \
+                                                                                                   \
+		if (!ok_) {                                                                        \
 			print_last(NULL);                                                          \
-			igt_assert_f(expr, __VA_ARGS__);                                           \
+			errno = err_;                                                              \
+			igt_assert_f(ok_, __VA_ARGS__);                                            \
 		}                                                                                  \
 	} while (0)
 
@@ -311,14 +318,36 @@ static void cpu_write(struct region *r, uint32_t first, uint32_t n)
 	}
 }
 
+/* What of the process's mappings touches LEN bytes from P on. */
+static void print_maps(const char *what, const char *p, size_t len)
+{
+	uintptr_t from, to;
+	char line[256];
+	FILE *maps = fopen("/proc/self/maps", "re");
+
+	igt_assert(maps);
+	while (fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &from, &to) == 2 && from < (uintptr_t)p + len && to > (uintptr_t)p)
+			igt_warn("%s %s", what, line);
+	fclose(maps);
+}
+
 static void move(struct region *r)
 {
 	size_t len = r->pages * SZ_4K;
 	char *place = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int err;
+	char *q;
 
 	note("mremap", r, 0, r->pages, 0);
 	igt_assert(place != MAP_FAILED);
-	check(mremap(r->p, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, place) == place, "mremap: %s\n", strerror(errno));
+	q = mremap(r->p, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+	err = errno;
+	if (q != place) {
+		print_maps("from", r->p, len);
+		print_maps("to", place, len);
+	}
+	check(q == place, "mremap: %p, %s\n", q, strerror(err));
 	r->p = place;
 }
 

@@ -28,7 +28,8 @@ mkdir "$cgroup/soak"
 start=$SECONDS
 {
 	ended=0
-	stress-ng --metrics-brief --timeout "$seconds" --vm 2 --vm-bytes 60% --vm-keep --mmap 1 --mmap-bytes 128M --fork 1 \
+	stress-ng --metrics-brief --timeout "$seconds" --vm 2 --vm-bytes 60% --vm-keep --mmap 1 \
+		--mmap-bytes "${NVSVM_SOAK_MMAP:-128M}" --fork 1 \
 		--mremap 1 --mremap-bytes 32M >"$log" 2>&1 || ended=$?
 	# one that is told to end says that all is well, too
 	echo "stress-ng ended with status $ended after $((SECONDS - start)) s" >>"$log"
