@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "gpu_model.h"
 #include "igt.h"
 #include "svm_test.h"
 
@@ -337,15 +338,16 @@ struct hog {
 	unsigned int pins;
 };
 
-static size_t available(void)
+/* Bytes, by /proc/meminfo. */
+static size_t meminfo(const char *name)
 {
+	char line[256], key[64];
 	uint64_t kib = 0, n;
-	char line[256];
 	FILE *f = fopen("/proc/meminfo", "re");
 
 	igt_assert(f);
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %" SCNu64, &n) == 1)
+		if (sscanf(line, "%63[^:]: %" SCNu64, key, &n) == 2 && !strcmp(key, name))
 			kib = n;
 	fclose(f);
 	return kib * 1024;
@@ -368,7 +370,7 @@ static void hog_begin(struct hog *hog)
 	size_t at, n;
 
 	memset(hog, 0, sizeof(*hog));
-	hog->small_len = (available() - left) & ~(SZ_64K - 1);
+	hog->small_len = (meminfo("MemAvailable") - left) & ~(SZ_64K - 1);
 	hog->small = hog_map(hog->small_len, MADV_NOHUGEPAGE);
 	igt_assert(iov && hog->small_len <= ARRAY_SIZE(hog->pin) * per_pin);
 	for (at = 0; at < hog->small_len; at += SZ_4K)
@@ -582,6 +584,306 @@ static void test_no_order_9(struct svm *svm)
 	svm_free(p, len);
 }
 
+/*
+ * Huge pages that somebody else lets go of while they are copied: for that, each copy lasts LINK_US. As many blocks as
+ * processes that hold them beside the owner: one goes with each copy.
+ */
+#define LINK_US 300000
+#define BLOCKS 8
+#define BLOCKS_LEN (BLOCKS * SZ_2M)
+
+/* Processes that do nothing but hold what their parent has. */
+struct holders {
+	pid_t pid[BLOCKS];
+	unsigned int left;
+};
+
+static void holders_begin(struct holders *h)
+{
+	for (h->left = 0; h->left < BLOCKS; h->left++) {
+		h->pid[h->left] = fork();
+		igt_assert(h->pid[h->left] >= 0);
+		if (h->pid[h->left])
+			continue;
+		/* Not longer than the test. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (true)
+			pause();
+	}
+}
+
+/* Ends one of them. */
+static void holders_one_goes(struct holders *h)
+{
+	uint64_t end = svm_now_us() + 20 * 1000000;
+	pid_t pid, ended = 0;
+	int st = 0;
+
+	igt_assert_lt(0, (int)h->left);
+	pid = h->pid[--h->left];
+	igt_assert_eq(kill(pid, SIGKILL), 0);
+	while (!ended && svm_now_us() < end) {
+		ended = waitpid(pid, &st, WNOHANG);
+		usleep(1000);
+	}
+	igt_assert_f(ended == pid && WIFSIGNALED(st), "a process that ends is stuck: %d, %#x\n", ended, st);
+}
+
+static void holders_end(struct holders *h)
+{
+	while (h->left)
+		holders_one_goes(h);
+}
+
+static void slow_copies(void)
+{
+	svm_inject(&(struct gpu_model_inject){ .point = "link", .launch_us = LINK_US });
+}
+
+/* Which block of @p is being copied.  Return: -1 when none is within @ms, or before *@done. */
+static int in_flight(const char *p, unsigned int ms, const bool *done)
+{
+	uint64_t end = svm_now_us() + ms * 1000;
+	int b;
+
+	while (svm_now_us() < end && !(done && __atomic_load_n(done, __ATOMIC_ACQUIRE))) {
+		for (b = 0; b < BLOCKS; b++)
+			if (svm_page_moves(p + b * SZ_2M))
+				return b;
+		usleep(1000);
+	}
+	return -1;
+}
+
+static void await_landing(const char *p, unsigned int copies)
+{
+	uint64_t end = svm_now_us() + 20 * 1000000;
+
+	while (svm_page_moves(p) && svm_now_us() < end)
+		usleep(1000);
+	igt_assert_f(!svm_page_moves(p), "copy %u does not end\n", copies);
+}
+
+/* What the kernel counts as mapped while all is in RAM. */
+static size_t anon_pages, anon_huge;
+
+/* Back in RAM: the kernel counts what it did before, and found nothing to say since svm_log_start(). */
+static void kernel_is_right(const char *p)
+{
+	/* Other processes come and go; CPUs keep a part to themselves. */
+	const int other = 4 * SZ_1M;
+
+	for (size_t i = 0; i < BLOCKS_LEN; i += SZ_4K)
+		(void)*(const volatile uint32_t *)(p + i);
+	igt_info("AnonPages %zu KiB, before %zu; AnonHugePages %zu KiB, before %zu\n", meminfo("AnonPages") / 1024,
+		 anon_pages / 1024, meminfo("AnonHugePages") / 1024, anon_huge / 1024);
+	igt_assert_lte(abs((int)(meminfo("AnonPages") - anon_pages)), other);
+	igt_assert_eq(svm_log_lines("BUG:", NULL), 0);
+	igt_assert_eq(svm_log_lines("WARNING:", NULL), 0);
+}
+
+static char *huge_in_vram(struct svm *svm, char *p)
+{
+	uint32_t n = pages_of(BLOCKS_LEN);
+
+	igt_require_f(svm_driver_counter("evictions", &(uint64_t){ 0 }), "a driver that evicts\n");
+	svm_cpu_write_pages(p, n, 0x100);
+	anon_pages = meminfo("AnonPages");
+	anon_huge = meminfo("AnonHugePages");
+	gpu_write(svm, p, n, 0x200);
+	igt_assert_eq_u64(in_vram(p, BLOCKS_LEN), n);
+	return p;
+}
+
+/* Buffers take VRAM, in a thread. */
+struct filler {
+	struct svm *svm;
+	struct svm_vram fill;
+	pthread_t thread;
+	bool done;
+};
+
+static void *filler_main(void *arg)
+{
+	struct filler *f = arg;
+
+	svm_vram_fill(f->svm, &f->fill);
+	__atomic_store_n(&f->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void filler_begin(struct filler *f, struct svm *svm)
+{
+	*f = (struct filler){ .svm = svm };
+	igt_assert_eq(pthread_create(&f->thread, NULL, filler_main, f), 0);
+}
+
+static void filler_end(struct filler *f)
+{
+	svm_injected("link");
+	pthread_join(f->thread, NULL);
+}
+
+/**
+ * SUBTEST: zapped-while-leaving-shared
+ * Description: a process that shares huge pages ends while buffers take their VRAM, one with the copy of each: data and
+ *	counts are right
+ */
+static void test_zapped_shared(struct svm *svm)
+{
+	char *p = huge_in_vram(svm, svm_alloc(BLOCKS_LEN, PAGES_THP));
+	unsigned int copies = 0, within = 0;
+	struct holders holders;
+	struct filler filler;
+	int b;
+
+	holders_begin(&holders);
+	igt_assert_eq_u64(in_vram(p, BLOCKS_LEN), pages_of(BLOCKS_LEN));
+	svm_log_start();
+	slow_copies();
+	filler_begin(&filler, svm);
+	while (holders.left && (b = in_flight(p, 20000, &filler.done)) >= 0) {
+		copies++;
+		holders_one_goes(&holders);
+		within += svm_page_moves(p + b * SZ_2M);
+		await_landing(p + b * SZ_2M, copies);
+	}
+	igt_info("%u copies with somebody who ends, %u lasted longer\n", copies, within);
+	filler_end(&filler);
+	igt_assert_lte(BLOCKS / 2, (int)copies);
+	igt_assert_lte((int)in_vram(p, BLOCKS_LEN), (int)pages_of(BLOCKS_LEN) / 8);
+	svm_cpu_check_pages(p, pages_of(BLOCKS_LEN), 0x200, false);
+	svm_vram_release(&filler.fill);
+	gpu_write(svm, p, pages_of(BLOCKS_LEN), 0x300);
+	svm_cpu_check_pages(p, pages_of(BLOCKS_LEN), 0x300, false);
+	holders_end(&holders);
+	kernel_is_right(p);
+	svm_free(p, BLOCKS_LEN);
+}
+
+/**
+ * SUBTEST: zapped-while-leaving-dontneed
+ * Description: the owner lets go of huge pages (MADV_DONTNEED, munmap) while buffers take their VRAM, each time of the
+ *	one that is being copied: it is empty, the others are right
+ */
+static void test_zapped_dontneed(struct svm *svm)
+{
+	char *p = huge_in_vram(svm, hog_map(BLOCKS_LEN, MADV_HUGEPAGE));
+	enum { KEPT, DROPPED, UNMAPPED } state[BLOCKS] = { KEPT };
+	unsigned int copies = 0, within = 0, i;
+	struct filler filler;
+	int b;
+
+	svm_log_start();
+	slow_copies();
+	filler_begin(&filler, svm);
+	while ((b = in_flight(p, 20000, &filler.done)) >= 0) {
+		char *block = p + b * SZ_2M;
+
+		if (state[b] == KEPT && copies % 3 < 2) {
+			state[b] = copies % 3 ? UNMAPPED : DROPPED;
+			if (state[b] == DROPPED)
+				igt_assert_eq(madvise(block, SZ_2M, MADV_DONTNEED), 0);
+			else
+				igt_assert_eq(munmap(block, SZ_2M), 0);
+			within++;
+		}
+		copies++;
+		if (state[b] == KEPT)
+			await_landing(block, copies);
+		else
+			igt_assert(!svm_page_moves(block));
+	}
+	igt_info("%u copies, %u let go of\n", copies, within);
+	filler_end(&filler);
+	igt_assert_lte(BLOCKS / 2, (int)within);
+	for (i = 0; i < BLOCKS; i++) {
+		char *block = p + i * SZ_2M;
+		uint32_t j;
+
+		if (state[i] == KEPT)
+			svm_cpu_check_pages(block, NR, 0x200 + i * NR, false);
+		for (j = 0; state[i] == DROPPED && j < NR; j++)
+			igt_assert_eq_u32(*(volatile uint32_t *)(block + j * SZ_4K), 0);
+		if (state[i] == UNMAPPED)
+			igt_assert(mmap(block, SZ_2M, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == block);
+	}
+	svm_vram_release(&filler.fill);
+	gpu_write(svm, p, pages_of(BLOCKS_LEN), 0x300);
+	svm_cpu_check_pages(p, pages_of(BLOCKS_LEN), 0x300, false);
+	kernel_is_right(p);
+	igt_assert_eq(munmap(p, BLOCKS_LEN), 0);
+}
+
+/* A thread whose CPU touches a block each time that it is told to. */
+struct toucher {
+	const char *p;
+	pthread_t thread;
+	uint32_t asked, done;
+};
+
+static void *toucher_main(void *arg)
+{
+	struct toucher *t = arg;
+	uint32_t i;
+
+	for (i = 0; i < BLOCKS; i++) {
+		while (__atomic_load_n(&t->asked, __ATOMIC_ACQUIRE) <= i)
+			usleep(1000);
+		(void)*(const volatile uint32_t *)(t->p + i * SZ_2M + i % 2 * 3 * SZ_4K);
+		__atomic_store_n(&t->done, i + 1, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+/**
+ * SUBTEST: zapped-while-back
+ * Description: a process that shares huge pages ends while the CPU brings one back from VRAM, one with each: data and
+ *	counts are right
+ */
+static void test_zapped_back(struct svm *svm)
+{
+	char *p = huge_in_vram(svm, svm_alloc(BLOCKS_LEN, PAGES_THP));
+	struct toucher t = { .p = p };
+	unsigned int copies = 0, within = 0, round, i;
+	struct holders holders;
+
+	holders_begin(&holders);
+	igt_assert_eq_u64(in_vram(p, BLOCKS_LEN), pages_of(BLOCKS_LEN));
+	svm_log_start();
+	igt_assert_eq(pthread_create(&t.thread, NULL, toucher_main, &t), 0);
+	slow_copies();
+	for (i = 0; i < BLOCKS; i++) {
+		uint64_t end = svm_now_us() + 20 * 1000000;
+		const char *block = p + i * SZ_2M;
+
+		__atomic_store_n(&t.asked, i + 1, __ATOMIC_RELEASE);
+		while (!svm_page_moves(block) && __atomic_load_n(&t.done, __ATOMIC_ACQUIRE) <= i && svm_now_us() < end)
+			usleep(1000);
+		if (svm_page_moves(block)) {
+			copies++;
+			holders_one_goes(&holders);
+			within += svm_page_moves(block);
+		}
+		while (__atomic_load_n(&t.done, __ATOMIC_ACQUIRE) <= i && svm_now_us() < end)
+			usleep(1000);
+		igt_assert_lt_u64(i, __atomic_load_n(&t.done, __ATOMIC_ACQUIRE));
+	}
+	igt_info("%u copies with somebody who ends, %u lasted longer\n", copies, within);
+	svm_injected("link");
+	pthread_join(t.thread, NULL);
+	igt_assert_lte(BLOCKS / 2, (int)copies);
+	svm_cpu_check_pages(p, pages_of(BLOCKS_LEN), 0x200, false);
+	for (round = 0; round < 2; round++) {
+		gpu_write(svm, p, pages_of(BLOCKS_LEN), 0x300 + round);
+		svm_cpu_check_pages(p, pages_of(BLOCKS_LEN), 0x300 + round, false);
+	}
+	holders_end(&holders);
+	kernel_is_right(p);
+	svm_free(p, BLOCKS_LEN);
+}
+
 int igt_main()
 {
 	struct svm svm;
@@ -624,7 +926,17 @@ int igt_main()
 			test_no_order_9_heir(&svm, false);
 		igt_subtest("no-order-9-unmapped")
 			test_no_order_9_heir(&svm, true);
-		igt_fixture()
+		igt_describe("Somebody lets go of it while it is copied");
+		igt_subtest("zapped-while-leaving-shared")
+			test_zapped_shared(&svm);
+		igt_subtest("zapped-while-leaving-dontneed")
+			test_zapped_dontneed(&svm);
+		igt_subtest("zapped-while-back")
+			test_zapped_back(&svm);
+		igt_fixture() {
 			svm_close(&svm);
+			/* Whichever failed. */
+			svm_injected("link");
+		}
 	}
 }

@@ -291,6 +291,14 @@ enum page_place svm_page_place(const void *addr)
 	return place_of(pagemap(addr));
 }
 
+/* include/linux/swap.h, from the top: a marker, three for device memory, three for migration. */
+bool svm_page_moves(const void *addr)
+{
+	uint64_t e = pagemap(addr), type = e & PM_SWAP_TYPE;
+
+	return !(e & PM_PRESENT) && e & PM_SWAP && type >= 25 && type <= 27;
+}
+
 size_t svm_count_pages(const void *addr, size_t len, enum page_place place)
 {
 	uint64_t e[512];

@@ -74,6 +74,8 @@ enum page_place { PAGE_NOWHERE, PAGE_IN_RAM, PAGE_IN_VRAM, PAGE_SWAPPED };
 enum page_place svm_page_place(const void *addr);
 /** svm_count_pages() - pages of [addr, addr + len) that are at @place. */
 size_t svm_count_pages(const void *addr, size_t len, enum page_place place);
+/** svm_page_moves() - true while the page at @addr is being migrated, by /proc/self/pagemap. */
+bool svm_page_moves(const void *addr);
 /** svm_page_is_thp() - true when the page at @addr is part of a huge page in RAM. */
 bool svm_page_is_thp(const void *addr);
 /** svm_page_pfn() - frame number of a page in RAM, 0: not in RAM */
