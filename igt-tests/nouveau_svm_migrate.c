@@ -22,6 +22,7 @@
 IGT_TEST_DESCRIPTION("Memory of every kind and state meets a GPU that wants it in VRAM.");
 
 #define NR (SZ_2M / SZ_4K)
+#define HUGE_PAGES "/sys/module/nouveau/parameters/svm_huge_pages"
 /* Bits of /proc/kpageflags: Documentation/admin-guide/mm/pagemap.rst */
 #define KPF_KSM 21
 #define KPF_COMPOUND_HEAD 15
@@ -70,6 +71,29 @@ static void test_fault(struct svm *svm, enum page_kind kind)
 	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR);
 	svm_cpu_write_pages(p, NR, 0x100);
 	use_all(svm, p, 0x100);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: fault-thp-in-pieces
+ * Description: with svm_huge_pages off a huge page moves in blocks of 64 KiB, that which is touched, and in 32 by SVM_BIND
+ */
+static void test_pieces(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_THP);
+
+	svm_must_write(HUGE_PAGES, "N");
+	svm_cpu_write_pages(p, NR, 0x180);
+	svm_ledger_start();
+	svm_bind_vram(svm, p, SZ_2M);
+	svm_ledger_stop();
+	svm_must_write(HUGE_PAGES, "Y");
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+	igt_assert_eq_u64(svm_ledger("ce_launch"), SZ_2M / SZ_64K);
+	igt_assert_eq_u64(svm_ledger("ce_bytes_sys_to_vram"), SZ_2M);
+	svm_gpu_check_pages(svm, p, NR, 0x180);
+	svm_cpu_check_pages(p, NR, 0x180, true);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR);
 	svm_free(p, SZ_2M);
 }
 
@@ -1268,6 +1292,9 @@ int igt_main()
 			test_fault(&svm, PAGES_4K);
 		igt_subtest("fault-thp")
 			test_fault(&svm, PAGES_THP);
+		igt_describe("A huge page in pieces");
+		igt_subtest("fault-thp-in-pieces")
+			test_pieces(&svm);
 		igt_describe("Holes are zero");
 		igt_subtest("fault-holes")
 			test_holes(&svm);

@@ -53,6 +53,7 @@
 #include <linux/memremap.h>
 #include <linux/migrate.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/pm_runtime.h>
@@ -62,6 +63,16 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_pagemap_util.h>
 #include <drm/ttm/ttm_bo.h>
+
+/*
+ * mm frees a huge page that is on its way from VRAM when the memory that it belongs to is
+ * unmapped, by another process that shares it for instance: zap_huge_pmd() takes what stands
+ * for it meanwhile for a mapping of it. Small pages it treats right.
+ */
+MODULE_PARM_DESC(svm_huge_pages,
+		 "Keep huge pages whole in VRAM; N for kernels whose zap_huge_pmd() is not mended (default: Y)");
+static bool nouveau_svm_huge_pages = true;
+module_param_named(svm_huge_pages, nouveau_svm_huge_pages, bool, 0644);
 
 static DRM_PAGEMAP_OWNER_LIST_DEFINE(nouveau_svm_owner_list);
 
@@ -340,6 +351,10 @@ nouveau_svm_copy(struct page **pages, struct drm_pagemap_addr *addr,
 	if (ret && ret != -ENOMEM && ret != -EAGAIN && !to_vram)
 		nouveau_svm_copy_failed(np, pages, addr, npages);
 
+	/* mm may have freed a huge page meanwhile, see svm_huge_pages. */
+	if (!ret && !to_vram && !nouveau_svm_pages_charged(np, pages, addr, npages))
+		ret = -EAGAIN;
+
 	trace_nouveau_svm_copy(np->svm->drm->dev->dev, to_vram, npages, ret);
 	kvfree(run);
 	return ret;
@@ -352,38 +367,11 @@ nouveau_svm_devmem_op_to_vram(struct page **pages, struct drm_pagemap_addr *addr
 	return nouveau_svm_copy(pages, addr, npages, true);
 }
 
-/*
- * While a huge page is on its way, what stands for it in page tables holds no reference to
- * it. mm drops one even so when that is unmapped, and the page is free: zap_huge_pmd_folio()
- * (mm/huge_memory.c) asks whether the page is a device's, not whether the entry is. Nobody
- * can drop what is not there. @count is what there has to be for mm to move the page; it is
- * locked and unmapped, so nobody else has any.
- */
-static bool
-nouveau_svm_folio_freeze(struct folio *folio, int count)
-{
-	return folio_test_large(folio) && folio_ref_freeze(folio, count);
-}
-
-/*
- * To RAM, for a CPU fault: eviction has its own. A huge page that comes here is the one that
- * was touched, which the fault and the migration hold. Has one been dropped by now, it is
- * made up for.
- */
 static int
 nouveau_svm_devmem_op_to_ram(struct page **pages, struct drm_pagemap_addr *addr,
 			     unsigned long npages, struct dma_fence *pre)
 {
-	struct folio *huge = pages[0] ? page_folio(pages[0]) : NULL;
-	int ret;
-
-	if (huge && !nouveau_svm_folio_freeze(huge, 2) &&
-	    !nouveau_svm_folio_freeze(huge, 1))
-		huge = NULL;
-	ret = nouveau_svm_copy(pages, addr, npages, false);
-	if (huge)
-		folio_ref_unfreeze(huge, 2);
-	return ret;
+	return nouveau_svm_copy(pages, addr, npages, false);
 }
 
 static const struct drm_pagemap_devmem_ops nouveau_svm_devmem_ops = {
@@ -468,6 +456,8 @@ nouveau_svm_populate_locked(struct nouveau_svm_pagemap *np, struct mm_struct *mm
 	 * not ask userfaultfd whether they may be accessed.
 	 */
 	mmap_assert_locked(mm);
+	if (end - start >= SZ_2M && !READ_ONCE(nouveau_svm_huge_pages))
+		return -EBUSY;
 	vma = vma_lookup(mm, start);
 	if (vma && (vma->vm_flags & VM_MERGEABLE || userfaultfd_rwp(vma)))
 		return -EPERM;
@@ -576,69 +566,11 @@ nouveau_svm_dmem_make_room(struct nouveau_svm_dev *svm, unsigned long size)
 /* Eviction. */
 
 /*
- * Huge pages keep no reference but ours while they are on their way, nor have anybody drop
- * it. One that is gone is nobody's to unlock: its frame stays with the block, whose buffer
- * is reserved.
- */
-static void
-nouveau_svm_evict_freeze(unsigned long *src, unsigned long npages)
-{
-	unsigned long i;
-
-	for (i = 0; i < npages; i++) {
-		struct page *page = migrate_pfn_to_page(src[i]);
-
-		if (!page || !(src[i] & MIGRATE_PFN_MIGRATE) ||
-		    !(src[i] & MIGRATE_PFN_COMPOUND) ||
-		    nouveau_svm_folio_freeze(page_folio(page), 1))
-			continue;
-		src[i] = page_ref_count(page) ? src[i] & ~MIGRATE_PFN_MIGRATE : 0;
-	}
-}
-
-static void
-nouveau_svm_evict_unfreeze(unsigned long *src, unsigned long npages)
-{
-	unsigned long i;
-
-	for (i = 0; i < npages; i++)
-		if ((src[i] & MIGRATE_PFN_MIGRATE) && (src[i] & MIGRATE_PFN_COMPOUND))
-			folio_ref_unfreeze(page_folio(migrate_pfn_to_page(src[i])), 1);
-}
-
-/*
- * Pages that have moved are marked, for as long as somebody has them still. What came to RAM
- * without a memory cgroup was freed on the way, after all: it is nobody's, and mm would look
- * for its list for good (nouveau_svm_pages_charged()).
- */
-static void
-nouveau_svm_evict_moved(unsigned long *src, unsigned long *dst, unsigned long npages)
-{
-	unsigned long i;
-
-	for (i = 0; i < npages; i++) {
-		struct page *page = migrate_pfn_to_page(src[i]);
-		struct page *new = migrate_pfn_to_page(dst[i]);
-		unsigned long data;
-
-		if (!page || !new || !(src[i] & MIGRATE_PFN_MIGRATE))
-			continue;
-		if (!mem_cgroup_disabled() && !folio_memcg_charged(page_folio(new))) {
-			src[i] &= ~MIGRATE_PFN_MIGRATE;
-			continue;
-		}
-		data = (unsigned long)folio_zone_device_data(page_folio(page));
-		folio_set_zone_device_data(page_folio(page),
-					   (void *)(data | DRM_PAGEMAP_ZDD_FLAG_MIGRATED));
-	}
-}
-
-/*
- * drm_pagemap_evict_to_ram() wants the owner's mm alive, though a forked child may have the
- * pages, and leaves huge pages to be freed on their way, see nouveau_svm_folio_freeze().
+ * Bring a block back whose owner mm is gone, but not all of its users: a forked
+ * child has its pages. drm_pagemap_evict_to_ram() wants the owner alive.
  */
 static int
-nouveau_svm_devmem_to_ram(struct nouveau_svm_devmem *devmem)
+nouveau_svm_devmem_evict_orphan(struct nouveau_svm_devmem *devmem)
 {
 	struct device *dev = devmem->base.dev;
 	unsigned long npages = devmem->base.size >> PAGE_SHIFT, i;
@@ -660,7 +592,6 @@ nouveau_svm_devmem_to_ram(struct nouveau_svm_devmem *devmem)
 	if (ret)
 		goto out;
 
-	nouveau_svm_evict_freeze(src, npages);
 	for (i = 0; i < npages && !ret;) {
 		struct page *page = migrate_pfn_to_page(src[i]);
 		struct folio *folio, *new;
@@ -718,9 +649,7 @@ next:
 		dst[i] = 0;
 	}
 
-	nouveau_svm_evict_unfreeze(src, npages);
 	migrate_device_pages(src, dst, npages);
-	nouveau_svm_evict_moved(src, dst, npages);
 	migrate_device_finalize(src, dst, npages);
 	if (!ret && !completion_done(&devmem->base.detached))
 		ret = -EBUSY;
@@ -852,6 +781,17 @@ nouveau_svm_devmem_split(struct nouveau_svm_devmem *devmem)
 	return true;
 }
 
+static int
+nouveau_svm_devmem_to_ram(struct nouveau_svm_devmem *devmem)
+{
+	int ret;
+
+	ret = drm_pagemap_evict_to_ram(&devmem->base);
+	if (ret == -EFAULT)
+		ret = nouveau_svm_devmem_evict_orphan(devmem);
+	return ret;
+}
+
 /**
  * nouveau_svm_devmem_evict() - Bring all pages of a block back to RAM
  * @devmem: the block, its buffer reserved
@@ -865,19 +805,14 @@ int
 nouveau_svm_devmem_evict(struct nouveau_svm_devmem *devmem)
 {
 	struct drm_device *drm = devmem->base.dpagemap->drm;
-	int idx, ret, try;
+	int idx, ret;
 
 	if (!drm_dev_enter(drm, &idx))
 		return -ENODEV;
 
-	for (try = 0; try < 4; try++) {
+	ret = nouveau_svm_devmem_to_ram(devmem);
+	if ((ret == -EBUSY || ret == -ENOMEM) && nouveau_svm_devmem_split(devmem))
 		ret = nouveau_svm_devmem_to_ram(devmem);
-		/* Somebody has a page just now, or RAM has no free huge page. */
-		if (ret != -EBUSY &&
-		    (ret != -ENOMEM || !nouveau_svm_devmem_split(devmem)))
-			break;
-		cond_resched();
-	}
 	trace_nouveau_svm_evict(drm->dev, devmem->base.mm, devmem->base.size, ret);
 	if (!ret)
 		nouveau_svm_count(devmem->svm, NOUVEAU_SVM_STAT_EVICT, 1);
