@@ -28,6 +28,7 @@
 IGT_TEST_DESCRIPTION("More data than VRAM.");
 
 #define NR (SZ_2M / SZ_4K)
+#define HUGE_PAGES "/sys/module/nouveau/parameters/svm_huge_pages"
 
 static uint32_t pages_of(size_t len)
 {
@@ -181,6 +182,27 @@ static void test_three_read(struct svm *svm)
 	walk(svm, p, pages_of(len), 0x500);
 	svm_cpu_check_pages(p, pages_of(len), 0x500, true);
 	walk(svm, p, pages_of(len), 0x500);
+	svm_free(p, len);
+}
+
+/**
+ * SUBTEST: pieces-twice-vram
+ * Description: twice VRAM in blocks of 64 KiB, which would fill VRAM to its last page: enough is left for page tables,
+ *	the GPU reads all of it, twice
+ */
+static void test_pieces(struct svm *svm)
+{
+	const size_t len = 2 * svm_vram_size(svm);
+	char *p = svm_alloc(len, PAGES_THP);
+
+	svm_must_write(HUGE_PAGES, "N");
+	svm_log_start();
+	svm_cpu_write_pages(p, pages_of(len), 0x700);
+	walk(svm, p, pages_of(len), 0x700);
+	walk(svm, p, pages_of(len), 0x700);
+	svm_must_write(HUGE_PAGES, "Y");
+	igt_assert_eq(svm_log_lines("imem: OOM", NULL), 0);
+	svm_cpu_check_pages(p, pages_of(len), 0x700, true);
 	svm_free(p, len);
 }
 
@@ -921,6 +943,9 @@ int igt_main()
 			test_three_read(&svm);
 		igt_subtest("three-times-write")
 			test_three_write(&svm);
+		igt_describe("Page tables want VRAM");
+		igt_subtest("pieces-twice-vram")
+			test_pieces(&svm);
 		igt_describe("The owner is dead");
 		igt_subtest("dead-owner")
 			test_dead_owner(&svm);

@@ -64,6 +64,8 @@
 #include <drm/drm_pagemap_util.h>
 #include <drm/ttm/ttm_bo.h>
 
+#include <subdev/fb.h>
+
 /*
  * mm frees a huge page that is on its way from VRAM when the memory that it belongs to is
  * unmapped, by another process that shares it for instance: zap_huge_pmd() takes what stands
@@ -73,6 +75,9 @@ MODULE_PARM_DESC(svm_huge_pages,
 		 "Keep huge pages whole in VRAM; N for kernels whose zap_huge_pmd() is not mended (default: Y)");
 static bool nouveau_svm_huge_pages = true;
 module_param_named(svm_huge_pages, nouveau_svm_huge_pages, bool, 0644);
+
+/* VRAM that SVM leaves free at most. */
+#define NOUVEAU_SVM_RESERVE_MAX	SZ_4M
 
 static DRM_PAGEMAP_OWNER_LIST_DEFINE(nouveau_svm_owner_list);
 
@@ -381,6 +386,37 @@ static const struct drm_pagemap_devmem_ops nouveau_svm_devmem_ops = {
 	.copy_to_ram = nouveau_svm_devmem_op_to_ram,
 };
 
+/*
+ * Page tables come out of the same VRAM, and nobody gives any up for them: without a page for
+ * one not even memory in place can be mapped, and TTM moves buffers by the CPU. So some of it
+ * is left to them, enough for 4 KiB leaves of 512 times as much memory.
+ */
+static u64
+nouveau_svm_vram_reserve(struct nouveau_svm_dev *svm)
+{
+	return min_t(u64, svm->drm->client.device.info.ram_size / 128, NOUVEAU_SVM_RESERVE_MAX);
+}
+
+/* How much VRAM is free, counted as far as @enough. */
+static u64
+nouveau_svm_vram_free(struct nouveau_svm_dev *svm, u64 enough)
+{
+	struct nvkm_ram *ram = nvxx_fb(svm->drm)->ram;
+	struct nvkm_mm_node *node;
+	u64 room = 0;
+
+	mutex_lock(&ram->mutex);
+	list_for_each_entry(node, &ram->vram.free, fl_entry) {
+		/* That of page tables. */
+		if (node->heap == NVKM_RAM_MM_NORMAL)
+			room += (u64)node->length << NVKM_RAM_MM_SHIFT;
+		if (room >= enough)
+			break;
+	}
+	mutex_unlock(&ram->mutex);
+	return room;
+}
+
 /* Takes free VRAM. Returns a block whose buffer is reserved, so that nobody evicts it. */
 static struct nouveau_svm_devmem *
 nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
@@ -449,6 +485,7 @@ nouveau_svm_populate_locked(struct nouveau_svm_pagemap *np, struct mm_struct *mm
 	struct nouveau_svm_devmem *devmem;
 	struct vm_area_struct *vma;
 	int idx, ret;
+	u64 enough;
 
 	/*
 	 * mm would move a page of KSM's too, and KSM then compare others with a page
@@ -468,6 +505,12 @@ nouveau_svm_populate_locked(struct nouveau_svm_pagemap *np, struct mm_struct *mm
 	/* Pairs with WRITE_ONCE() in nouveau_svm_dmem_evict_all(). */
 	if (READ_ONCE(np->svm->no_devmem) || nouveau_svm_ce_wedged(np->svm->ce)) {
 		ret = -ENODEV;
+		goto out;
+	}
+
+	enough = nouveau_svm_vram_reserve(np->svm) + (end - start);
+	if (nouveau_svm_vram_free(np->svm, enough) < enough) {
+		ret = -ENOSPC;
 		goto out;
 	}
 
@@ -551,16 +594,23 @@ nouveau_svm_dmem_make_room(struct nouveau_svm_dev *svm, unsigned long size)
 		.interruptible = true,
 		.gfp_retry_mayfail = true,
 	};
-	struct nouveau_bo *bo;
+	struct nouveau_bo *bo[1 + NOUVEAU_SVM_RESERVE_MAX / SZ_64K];
+	u64 reserve = nouveau_svm_vram_reserve(svm);
+	unsigned int n = 0;
 	int ret;
 
-	ret = nouveau_bo_new_vram(&svm->drm->client, size, 0, &ctx, &bo);
-	if (ret)
-		return ret;
-
-	ttm_bo_unreserve(&bo->bo);
-	nouveau_bo_fini(bo);
-	return 0;
+	ret = nouveau_bo_new_vram(&svm->drm->client, size, 0, &ctx, &bo[0]);
+	while (!ret) {
+		ttm_bo_unreserve(&bo[n++]->bo);
+		/* What is held here is free again in a moment. */
+		if (n == ARRAY_SIZE(bo) ||
+		    nouveau_svm_vram_free(svm, reserve) + (n - 1) * SZ_64K >= reserve)
+			break;
+		ret = nouveau_bo_new_vram(&svm->drm->client, SZ_64K, 0, &ctx, &bo[n]);
+	}
+	while (n)
+		nouveau_bo_fini(bo[--n]);
+	return ret;
 }
 
 /* Eviction. */
