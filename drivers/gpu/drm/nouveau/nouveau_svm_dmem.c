@@ -389,7 +389,8 @@ static const struct drm_pagemap_devmem_ops nouveau_svm_devmem_ops = {
 /*
  * Page tables come out of the same VRAM, and nobody gives any up for them: without a page for
  * one not even memory in place can be mapped, and TTM moves buffers by the CPU. So some of it
- * is left to them, enough for 4 KiB leaves of 512 times as much memory.
+ * is left to them, enough for 4 KiB leaves of 512 times as much memory. Of buffers TTM does
+ * not know that.
  */
 static u64
 nouveau_svm_vram_reserve(struct nouveau_svm_dev *svm)
@@ -407,9 +408,7 @@ nouveau_svm_vram_free(struct nouveau_svm_dev *svm, u64 enough)
 
 	mutex_lock(&ram->mutex);
 	list_for_each_entry(node, &ram->vram.free, fl_entry) {
-		/* That of page tables. */
-		if (node->heap == NVKM_RAM_MM_NORMAL)
-			room += (u64)node->length << NVKM_RAM_MM_SHIFT;
+		room += (u64)node->length << NVKM_RAM_MM_SHIFT;
 		if (room >= enough)
 			break;
 	}
@@ -429,6 +428,7 @@ nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
 		.gfp_retry_mayfail = true,
 	};
 	struct nouveau_svm_devmem *devmem;
+	u64 reserve;
 	int ret;
 
 	devmem = kzalloc_obj(*devmem);
@@ -446,6 +446,13 @@ nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
 	if (WARN_ON_ONCE(!IS_ALIGNED(devmem->bo->offset, size) ||
 			 devmem->bo->offset + size > np->size)) {
 		ret = -EINVAL;
+		goto err_bo;
+	}
+
+	/* Somebody else may have seen the same room. */
+	reserve = nouveau_svm_vram_reserve(svm);
+	if (nouveau_svm_vram_free(svm, reserve) < reserve) {
+		ret = -ENOSPC;
 		goto err_bo;
 	}
 
@@ -554,8 +561,9 @@ out:
  * filled with zeroes. Takes free VRAM, and waits for nobody's work: callers hold
  * locks that service of faults needs. See nouveau_svm_dmem_make_room().
  *
- * Return: 0 if the range is in VRAM. -ENOSPC: no free VRAM. -EBUSY: a page is
- * pinned, swapped out, not anonymous, or part of the range was in VRAM. -EPERM: it
+ * Return: 0 if the range is in VRAM. -ENOSPC: no free VRAM but what is left to page
+ * tables. -EBUSY: a page is pinned, swapped out, not anonymous, part of the range was in
+ * VRAM, or it is too large for svm_huge_pages=N. -EPERM: it
  * may be merged (KSM), or userfaultfd is asked before it is accessed. -ENODEV:
  * suspended, unplugged or wedged. Others as mm gives them.
  */
@@ -583,6 +591,7 @@ nouveau_svm_dmem_populate(struct drm_pagemap *dpagemap, struct mm_struct *mm,
  * For callers that hold no lock of SVM and no mmap_lock: a buffer is not moved
  * before the work that uses it is over, and that may wait for a page. Nothing
  * keeps the room for the caller, who tries again if somebody else was faster.
+ * What is left to page tables is there again afterwards.
  *
  * Return: 0 if there is room now. -ENOMEM or -EBUSY: nobody gives any up, or memory
  * ran out. -ERESTARTSYS: interrupted.
@@ -594,22 +603,23 @@ nouveau_svm_dmem_make_room(struct nouveau_svm_dev *svm, unsigned long size)
 		.interruptible = true,
 		.gfp_retry_mayfail = true,
 	};
-	struct nouveau_bo *bo[1 + NOUVEAU_SVM_RESERVE_MAX / SZ_64K];
 	u64 reserve = nouveau_svm_vram_reserve(svm);
+	struct nouveau_bo *bo[1 + NOUVEAU_SVM_RESERVE_MAX / SZ_2M];
 	unsigned int n = 0;
 	int ret;
 
-	ret = nouveau_bo_new_vram(&svm->drm->client, size, 0, &ctx, &bo[0]);
+	/* As they are reserved, none of them is evicted for the next. */
+	ret = nouveau_bo_new_vram(&svm->drm->client, size, 0, &ctx, &bo[n]);
 	while (!ret) {
-		ttm_bo_unreserve(&bo[n++]->bo);
-		/* What is held here is free again in a moment. */
-		if (n == ARRAY_SIZE(bo) ||
-		    nouveau_svm_vram_free(svm, reserve) + (n - 1) * SZ_64K >= reserve)
+		n++;
+		if (n == ARRAY_SIZE(bo) || nouveau_svm_vram_free(svm, reserve) >= reserve)
 			break;
-		ret = nouveau_bo_new_vram(&svm->drm->client, SZ_64K, 0, &ctx, &bo[n]);
+		ret = nouveau_bo_new_vram(&svm->drm->client, SZ_2M, 0, &ctx, &bo[n]);
 	}
-	while (n)
-		nouveau_bo_fini(bo[--n]);
+	while (n--) {
+		ttm_bo_unreserve(&bo[n]->bo);
+		nouveau_bo_fini(bo[n]);
+	}
 	return ret;
 }
 
