@@ -76,7 +76,7 @@ static void test_fault(struct svm *svm, enum page_kind kind)
 
 /**
  * SUBTEST: fault-thp-in-pieces
- * Description: with svm_huge_pages off a huge page moves in blocks of 64 KiB, that which is touched, and in 32 by SVM_BIND
+ * Description: with svm_huge_pages off SVM_BIND moves a huge page in 32 blocks of 64 KiB
  */
 static void test_pieces(struct svm *svm)
 {

@@ -45,7 +45,9 @@ if [[ ${NVSVM_SOAK_RECLAIM:-1} == 1 ]]; then
 fi
 
 # M14: without patches/mm the kernel does not survive huge pages in VRAM for long
-echo "${NVSVM_SOAK_HUGE:-Y}" >/sys/module/nouveau/parameters/svm_huge_pages
+if [[ -e /sys/module/nouveau/parameters/svm_huge_pages ]]; then
+	echo "${NVSVM_SOAK_HUGE:-Y}" >/sys/module/nouveau/parameters/svm_huge_pages
+fi
 
 status=0
 NVSVM_SOAK_DISK=/dev/zram1 build/guest/igt/nouveau_svm_soak --run-subtest soak || status=$?
