@@ -483,6 +483,8 @@ struct toucher {
 	pid_t tid;
 	uint32_t word;
 	int busy;
+	/* all at once, if not NULL: a thread cannot be made while a copy hangs */
+	pthread_barrier_t *start;
 };
 
 /* Is the engine at work, or soon at rest? Whoever hangs does not come to rest. */
@@ -500,6 +502,8 @@ static void *toucher_main(void *arg)
 {
 	struct toucher *t = arg;
 
+	if (t->start)
+		pthread_barrier_wait(t->start);
 	__atomic_store_n(&t->tid, gettid(), __ATOMIC_RELEASE);
 	t->ok = svm_cpu_try(t->p, &t->word);
 	/* What was told has to be true now. */
@@ -561,6 +565,61 @@ static void test_killed_cpu_fault(void)
 	svm_injected("chan_error");
 	svm_close(&svm);
 	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: killed-cpu-faults
+ * Description: the channel is killed over the copies of four CPU faults: copies on the next one are waited for
+ */
+static void test_killed_cpu_faults(void)
+{
+	char *p = svm_alloc(4 * SZ_2M, PAGES_THP);
+	struct toucher t[4] = { 0 };
+	pthread_barrier_t start;
+	uint64_t errors, id;
+	pthread_t thread[4];
+	bool waited = true;
+	struct svm svm;
+	int err, i;
+
+	begin();
+	svm_open(&svm);
+	svm_cpu_write_pages(p, 4 * NR, 0x100);
+	svm_bind_vram(&svm, p, 4 * SZ_2M);
+	igt_assert_eq_u64(svm_count_pages(p, 4 * SZ_2M, PAGE_IN_VRAM), 4 * NR);
+	svm_gpu_write_pages(&svm, p, 4 * NR, 0x200);
+	errors = copy_errors();
+	id = copy_channel();
+	igt_assert_eq(pthread_barrier_init(&start, NULL, 5), 0);
+	for (i = 0; i < 4; i++) {
+		t[i].p = p + i * SZ_2M;
+		t[i].start = &start;
+		igt_assert_eq(pthread_create(&thread[i], NULL, toucher_main, &t[i]), 0);
+	}
+	hang();
+	pthread_barrier_wait(&start);
+	for (i = 0; i < 4; i++)
+		waited &= comes_to_wait(&t[i].tid);
+	err = kill_channel(id);
+	for (i = 0; i < 4; i++)
+		pthread_join(thread[i], NULL);
+	igt_assert_eq(go_on(0, 0), 0);
+	igt_assert(waited);
+	igt_assert_eq(err, 0);
+	for (i = 0; i < 4; i++)
+		igt_assert_f(!t[i].ok, "the CPU reads %#x\n", t[i].word);
+	igt_assert_eq_u64(copy_errors(), errors + 4);
+	igt_assert(!wedged());
+	/* The next may have the number of the first. What that one's last fences were, no other's must be taken for. */
+	svm_inject(&(struct gpu_model_inject){ .point = "link", .launch_us = 300000 });
+	svm_cpu_check_pages(p, 4 * NR, 0x200, false);
+	svm_injected("link");
+	igt_assert_eq_u64(copy_errors(), errors + 4);
+	igt_assert(!wedged());
+	svm_injected("chan_error");
+	pthread_barrier_destroy(&start);
+	svm_close(&svm);
+	svm_free(p, 4 * SZ_2M);
 }
 
 /**
@@ -640,6 +699,9 @@ int igt_main()
 	igt_describe("The channel is killed over a CPU fault");
 	igt_subtest("killed-cpu-fault")
 		test_killed_cpu_fault();
+	igt_describe("The channel is killed over the copies of four CPU faults");
+	igt_subtest("killed-cpu-faults")
+		test_killed_cpu_faults();
 	igt_describe("The channel is killed over SVM_BIND");
 	igt_subtest("killed-bind")
 		test_killed_bind();

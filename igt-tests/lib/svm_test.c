@@ -5,6 +5,8 @@
 #include <linux/io_uring.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -192,24 +194,39 @@ void svm_cpu_check_pages(const void *addr, uint32_t n, uint32_t first, bool whol
 	}
 }
 
-static sigjmp_buf bus_error;
+/* Threads may try at once: each has a place of its own to go back to, and the last one puts the handler back. */
+static _Thread_local sigjmp_buf bus_error;
+static pthread_mutex_t bus_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sigaction bus_old;
+static unsigned int bus_users;
 
 static void on_sigbus(int sig)
 {
 	siglongjmp(bus_error, 1);
 }
 
+static void bus_handler(bool get)
+{
+	struct sigaction sa = { .sa_handler = on_sigbus };
+
+	pthread_mutex_lock(&bus_lock);
+	if (get && !bus_users++)
+		sigaction(SIGBUS, &sa, &bus_old);
+	if (!get && !--bus_users)
+		sigaction(SIGBUS, &bus_old, NULL);
+	pthread_mutex_unlock(&bus_lock);
+}
+
 bool svm_cpu_try(const void *addr, uint32_t *value)
 {
-	struct sigaction sa = { .sa_handler = on_sigbus }, old;
 	volatile bool ok = false;
 
-	sigaction(SIGBUS, &sa, &old);
+	bus_handler(true);
 	if (!sigsetjmp(bus_error, 1)) {
 		*value = *(const volatile uint32_t *)addr;
 		ok = true;
 	}
-	sigaction(SIGBUS, &old, NULL);
+	bus_handler(false);
 	return ok;
 }
 

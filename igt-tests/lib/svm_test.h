@@ -53,7 +53,7 @@ void svm_cpu_write_pages(void *addr, uint32_t n, uint32_t first);
 /** svm_cpu_check_pages() - check what svm_cpu_write_pages() or svm_gpu_write_pages() wrote; @whole: also the last words. */
 void svm_cpu_check_pages(const void *addr, uint32_t n, uint32_t first, bool whole);
 
-/** svm_cpu_try() - read a word that may raise SIGBUS.  Return: false when it did. */
+/** svm_cpu_try() - read a word that may raise SIGBUS.  Threads may do so at once.  Return: false when it did. */
 bool svm_cpu_try(const void *addr, uint32_t *value);
 
 /** svm_bind_vram() - SVM_BIND [addr, addr + len) to VRAM. */

@@ -74,9 +74,9 @@ struct nouveau_svm_ce_mark {
 struct nouveau_svm_ce {
 	/** @svm: the device */
 	struct nouveau_svm_dev *svm;
-	/** @chan: the channel, NULL after it was deleted */
+	/** @chan: the channel, NULL after it was deleted and before there is another */
 	struct nouveau_channel *chan;
-	/** @nth: how many there were; one may lie where an earlier one was */
+	/** @nth: another number for each; one may lie where an earlier one was */
 	unsigned int nth;
 	/**
 	 * @copy: the object of the engine's class on @chan. Its address is its name
@@ -440,7 +440,7 @@ nouveau_svm_ce_begin(struct nouveau_svm_ce *ce, u32 words, unsigned int *nth)
 			ret = -EIO;
 			break;
 		}
-		if (atomic_read(&ce->chan->killed))
+		if (!ce->chan || atomic_read(&ce->chan->killed))
 			nouveau_svm_ce_replace(ce);
 		if (ce->dead) {
 			ret = ce->lost ? -EIO : -EAGAIN;
@@ -647,17 +647,33 @@ nouveau_svm_ce_work(struct work_struct *work)
 	int ret;
 
 	/* Nobody else stops, replaces or uses it while it is dead. */
-	nvif_object_dtor(ce->copy);
-	nvif_object_dtor(&ce->chan->user);
-	nouveau_channel_kill(ce->chan);
+	if (ce->chan) {
+		nvif_object_dtor(ce->copy);
+		nvif_object_dtor(&ce->chan->user);
+		nouveau_channel_kill(ce->chan);
+	}
 	complete_all(&ce->quiet);
+
+	/*
+	 * The next one may get its number, and with it the word of memory that fences are
+	 * told by, to which nouveau_channel_del() writes. So the old one goes first.
+	 */
+	mutex_lock(&ce->lock);
+	nouveau_svm_ce_forget(ce);
+	ce->nth++;
+	swap(ce->chan, chan);
+	swap(ce->copy, copy);
+	mutex_unlock(&ce->lock);
+	kfree(copy);
+	copy = NULL;
+	nouveau_channel_del(&chan);
 
 	ret = nouveau_svm_ce_chan_new(ce->svm, &copy, &chan);
 	if (ret) {
 		NV_ERROR(ce->svm->drm, "svm: no copies until a channel is made: %pe\n",
 			 ERR_PTR(ret));
 		mutex_lock(&ce->lock);
-		/* Who finds it killed has another tried for, and fails. */
+		/* Who finds none has another tried for, and fails. */
 		ce->lost = true;
 		WRITE_ONCE(ce->dead, false);
 		mutex_unlock(&ce->lock);
@@ -665,15 +681,11 @@ nouveau_svm_ce_work(struct work_struct *work)
 	}
 
 	mutex_lock(&ce->lock);
-	swap(ce->chan, chan);
-	swap(ce->copy, copy);
+	ce->chan = chan;
+	ce->copy = copy;
 	nouveau_svm_ce_adopt(ce);
 	WRITE_ONCE(ce->dead, false);
 	mutex_unlock(&ce->lock);
-
-	nvif_object_dtor(copy);
-	kfree(copy);
-	nouveau_channel_del(&chan);
 }
 
 /**
@@ -730,7 +742,8 @@ nouveau_svm_ce_del(struct nouveau_svm_ce **pce)
 	/* It is idle: whoever submitted has waited. */
 	cancel_work_sync(&ce->work);
 	nouveau_svm_ce_forget(ce);
-	nvif_object_dtor(ce->copy);
+	if (ce->copy)
+		nvif_object_dtor(ce->copy);
 	kfree(ce->copy);
 	nouveau_channel_del(&ce->chan);
 	mutex_destroy(&ce->lock);
