@@ -362,9 +362,10 @@ nouveau_svm_ce_stop(struct nouveau_svm_ce *ce, unsigned int nth)
 		return;
 
 	NV_ERROR(ce->svm->drm, "svm: off: the copy engine does not answer\n");
+	/* Who waits is told first, and waits on: somebody else's channel may get the number. */
+	nouveau_channel_kill(chan);
 	nvif_object_dtor(ce->copy);
 	nvif_object_dtor(&chan->user);
-	nouveau_channel_kill(chan);
 	complete_all(&ce->stopped);
 }
 
@@ -646,18 +647,22 @@ nouveau_svm_ce_work(struct work_struct *work)
 	struct nvif_object *copy = NULL;
 	int ret;
 
-	/* Nobody else stops, replaces or uses it while it is dead. */
+	/*
+	 * Nobody else stops, replaces or uses it while it is dead. As in nouveau_channel_del()
+	 * its fences go before its number, which any other channel may get at once: the word
+	 * of memory that fences are told by is the number's, and their end writes there. Who
+	 * waits for one is told before, and waits on in nouveau_svm_ce_failed().
+	 */
 	if (ce->chan) {
+		nouveau_channel_kill(ce->chan);
+		nvif_event_dtor(&ce->chan->kill);
+		nouveau_fence(ce->svm->drm)->context_del(ce->chan);
 		nvif_object_dtor(ce->copy);
 		nvif_object_dtor(&ce->chan->user);
-		nouveau_channel_kill(ce->chan);
 	}
 	complete_all(&ce->quiet);
 
-	/*
-	 * The next one may get its number, and with it the word of memory that fences are
-	 * told by, to which nouveau_channel_del() writes. So the old one goes first.
-	 */
+	/* Nothing of it is left when there is another. */
 	mutex_lock(&ce->lock);
 	nouveau_svm_ce_forget(ce);
 	ce->nth++;
