@@ -29,7 +29,6 @@
 IGT_TEST_DESCRIPTION("What the GPU may not have kills its channel, with a reason recorded, and nobody else's.");
 
 #define NR (SZ_2M / SZ_4K)
-#define FAIL_IN "/sys/kernel/debug/nouveau_svm/fail-in"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
@@ -565,15 +564,6 @@ static void test_unruly(struct svm *svm)
 	svm_free(p, SZ_2M);
 }
 
-/* From now on the next @n injection points of a function of the driver's fail; 0 ends that. */
-static void fail_in(const char *func, unsigned int n)
-{
-	char text[96];
-
-	snprintf(text, sizeof(text), "%u %s", n, func);
-	igt_require_f(svm_write_text(FAIL_IN, text), "the driver has no injection points\n");
-}
-
 /* How often the driver may try a page; the model's sanitizer would find more than 64 (fault_storm). */
 #define TRIES 60
 
@@ -606,11 +596,11 @@ static void test_for_good(struct svm *bad, struct svm *good, bool busy, uint32_t
 	igt_require(svm_driver_counter("batches", &before));
 	/* Many more than it may take. What binds a range is asked 32 times for each try. */
 	if (busy)
-		fail_in("nouveau_svm_range_bind", 10 * TRIES * pages * 32);
+		svm_fail_in("nouveau_svm_range_bind", 10 * TRIES * pages * 32);
 	else
-		fail_in("nouveau_svm_vm_make_present", 10 * TRIES * pages);
+		svm_fail_in("nouveau_svm_vm_make_present", 10 * TRIES * pages);
 	err = nv_run(&bad->chan, &bad->read_page, 1, pages, &args, sizeof(args));
-	fail_in("", 0);
+	svm_fail_in_end();
 	igt_assert_eq(err, -ENODEV);
 	igt_assert(svm_driver_counter("batches", &after));
 	igt_info("%" PRIu64 " batches\n", after - before);
@@ -643,9 +633,9 @@ static void test_for_a_while(struct svm *svm, uint32_t pages)
 
 	svm_cpu_write_pages(p, NR, 0xc00);
 	igt_require(svm_driver_counter("batches", &before) && svm_driver_counter("cancels", &cancels));
-	fail_in("nouveau_svm_vm_make_present", 20 * pages);
+	svm_fail_in("nouveau_svm_vm_make_present", 20 * pages);
 	svm_gpu_check_pages(svm, p, pages, 0xc00);
-	fail_in("", 0);
+	svm_fail_in_end();
 	igt_assert(svm_driver_counter("batches", &after) && svm_driver_counter("cancels", &cancelled));
 	igt_assert_lte_u64(20, after - before);
 	igt_assert_eq_u64(cancels, cancelled);
@@ -975,7 +965,7 @@ static void test_slow_alone(struct svm *svm, bool grid)
 static bool begin(void)
 {
 	/* One that failed may have left it on. */
-	svm_write_text(FAIL_IN, "0");
+	svm_fail_in_end();
 	svm_open(&bad);
 	svm_open(&good);
 	svm_migrate_on_fault(true);

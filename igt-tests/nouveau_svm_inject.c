@@ -122,6 +122,8 @@ static uint32_t read_again(const volatile uint32_t *p)
 
 static void begin_len(size_t len, uint32_t nr, enum page_kind kind, bool migrate)
 {
+	/* One that failed may have left it on. */
+	svm_fail_in_end();
 	svm_open(&s.svm);
 	svm_migrate_on_fault(migrate);
 	s.len = len;
@@ -367,6 +369,21 @@ static void loses_channel(void)
 	s.errors++;
 }
 
+/* Again and again there is no channel when the CPU touches the memory, and each time there is one at once. */
+static void turned_away(void)
+{
+	begin_64k_in_vram();
+	svm_log_start();
+	svm_fail_in("nouveau_svm_ce_begin", 5);
+	svm_cpu_check_pages(s.mem, s.nr, 0x100, true);
+	igt_assert_eq_u32(svm_fail_in_left(), 0);
+	igt_assert_eq_u64(svm_count_pages(s.mem, s.len, PAGE_IN_RAM), s.nr);
+	/* "Huh VM_FAULT_OOM leaked out to the #PF handler. Retrying PF" */
+	igt_assert_eq(svm_log_lines("VM_FAULT_OOM", NULL), 0);
+	svm_gpu_write_pages(&s.svm, s.mem, s.nr, 0x200);
+	end();
+}
+
 static void nothing(void)
 {
 }
@@ -579,6 +596,9 @@ static void rounds(void (*prepare)(void), void (*work)(void), void (*after)(void
  * SUBTEST: replace-channel
  * Description: a copy goes wrong for the model's reasons, and the driver makes another channel
  *
+ * SUBTEST: turned-away
+ * Description: no channel for copies, five times when the CPU touches memory in VRAM: the access comes again, unnoticed
+ *
  * SUBTEST: prefetch-swapped
  * Description: SVM_BIND of memory of which a page is swapped out
  *
@@ -657,6 +677,9 @@ int igt_main()
 		s.errors = svm_injected("ce_error");
 		rounds(begin_64k_in_vram, loses_channel, end);
 	}
+	igt_describe("The channel for copies is being replaced");
+	igt_subtest("turned-away")
+		turned_away();
 	igt_describe("SVM_BIND of swapped memory");
 	igt_subtest("prefetch-swapped") {
 		svm_swap_on(64 * SZ_1M);

@@ -213,6 +213,35 @@ static void test_refused(void)
 	svm_migrate_on_fault(true);
 }
 
+/**
+ * SUBTEST: replacing
+ * Description: the channel for copies was killed, and it takes 5 s to make another: sleep waits for it, data is right
+ */
+static void test_replacing(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	struct svm svm;
+
+	svm_open(&svm);
+	svm_cpu_write_pages(p, 64, 0x1000);
+	svm_bind_vram(&svm, p, 64 * SZ_4K);
+	svm_gpu_write_pages(&svm, p, 64, 0x1100);
+	svm_fail_in("nouveau_svm_ce_work", 1);
+	igt_assert_eq(svm_kill_channel(svm_copy_channel()), 0);
+	/* After sleep the model does not answer any more. */
+	svm_injected("chan_error");
+	igt_assert_eq(try_to_sleep(), 0);
+	igt_assert_eq_u32(svm_fail_in_left(), 0);
+	igt_assert_eq_u64(svm_count_pages(p, 64 * SZ_4K, PAGE_IN_RAM), 64);
+	svm_gpu_check_pages(&svm, p, 64, 0x1100);
+	svm_cpu_check_pages(p, 64, 0x1100, false);
+	svm_bind_vram(&svm, p, 64 * SZ_4K);
+	igt_assert_eq_u64(svm_count_pages(p, 64 * SZ_4K, PAGE_IN_VRAM), 64);
+	svm_cpu_check_pages(p, 64, 0x1100, false);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+}
+
 /* The child's fault waits, and again after it was interrupted; when the child may go on the machine can sleep. */
 static void stays_awake(int ready, int go)
 {
@@ -788,6 +817,9 @@ int igt_main()
 	igt_describe("Suspend is refused");
 	igt_subtest("refused")
 		test_refused();
+	igt_describe("The channel for copies is being replaced");
+	igt_subtest("replacing")
+		test_replacing();
 	igt_describe("A fault that nobody answers");
 	igt_subtest("unanswered")
 		test_unanswered();

@@ -25,7 +25,6 @@ IGT_TEST_DESCRIPTION("Unbind, removal and unload with data in VRAM.");
 
 #define NR (SZ_2M / SZ_4K)
 #define OPENING_ROUNDS 2
-#define FAIL_IN "/sys/kernel/debug/nouveau_svm/fail-in"
 
 enum way { UNBIND, REMOVE };
 
@@ -149,7 +148,7 @@ static void test_beside_stuck(void)
 	svm_cpu_write_pages(p, (uint32_t)(len / SZ_4K), 0x100);
 	svm_bind_vram(&svm, p, len);
 	igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), len / SZ_4K);
-	igt_require_f(svm_write_text(FAIL_IN, "3 nouveau_svm_devmem_to_ram"), "the driver has no injection points\n");
+	svm_fail_in("nouveau_svm_devmem_to_ram", 3);
 	take_away(UNBIND, slot);
 	for (i = 0; i < len / SZ_4K; i++) {
 		if (!svm_cpu_try(p + i * SZ_4K, &v))

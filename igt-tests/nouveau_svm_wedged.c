@@ -8,7 +8,7 @@
  * Description: the engine is stopped before its memory is anybody's, SVM says so, and goes on without copies
  *
  * Each that wedges it ends with the driver bound anew, on which all is well again. A channel that
- * was killed, killed-*, does not: there is another.
+ * was killed, killed-*, does not wedge it: there is another.
  */
 #include <fcntl.h>
 #include <malloc.h>
@@ -29,7 +29,6 @@ IGT_TEST_DESCRIPTION("A copy engine that does not answer.");
 
 /* The model's number of the engine that moves pages: the first copy engine off the runlist of the graphics engine. */
 #define COPY_ENGINE 2
-#define COPY_RESIDENT "engine.ce1.resident"
 
 static char slot[64];
 
@@ -50,6 +49,7 @@ static void begin(void)
 	char *p;
 
 	svm_gpu_slot(slot);
+	svm_fail_in_end();
 	/* One that failed may have left it so. */
 	if (wedged()) {
 		svm_driver_unbind(slot);
@@ -393,40 +393,6 @@ static void test_ring(void)
 	hang_with(6, true);
 }
 
-/* The channel that pages move on has been on its engine since the last copy. */
-static uint64_t copy_channel(void)
-{
-	struct gpu_model *m = gpu_model_open(0);
-	uint64_t id;
-
-	igt_assert(m);
-	id = gpu_model_state(m, COPY_RESIDENT);
-	gpu_model_close(m);
-	igt_assert_f(id != UINT64_MAX && id, "no channel is on the copy engine\n");
-	return id - 1;
-}
-
-/* Its PBDMA reports an error, upon which nouveau kills it. Return: 0, or it is not killed. */
-static int kill_channel(uint64_t id)
-{
-	const struct gpu_model_inject inj = { .point = "chan_error", .nth = 1, .arg = id };
-	struct gpu_model *m = gpu_model_open(0);
-	int err = m ? gpu_model_inject(m, &inj) : -ENOENT, i;
-	char key[32];
-
-	snprintf(key, sizeof(key), "chan.%u.enabled", (unsigned int)id);
-	for (i = 0; !err && gpu_model_state(m, key) == 1; i++) {
-		if (i == 1000)
-			err = -ETIMEDOUT;
-		usleep(10000);
-	}
-	if (m)
-		gpu_model_close(m);
-	/* The rest of its interrupt's handler. */
-	usleep(200000);
-	return err;
-}
-
 static uint64_t copy_errors(void)
 {
 	uint64_t v = 0;
@@ -454,7 +420,7 @@ static void test_idle_killed(void)
 	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
 	errors = copy_errors();
 
-	igt_assert_eq(kill_channel(copy_channel()), 0);
+	igt_assert_eq(svm_kill_channel(svm_copy_channel()), 0);
 	igt_assert_f(svm_cpu_try(p, &v), "SIGBUS, though nothing of it was copied\n");
 	igt_assert_eq_u32(v, 0x200);
 	igt_assert_eq_u64(copy_errors(), errors);
@@ -464,7 +430,7 @@ static void test_idle_killed(void)
 	/* And the one that took its place. */
 	svm_bind_vram(&svm, p, SZ_2M);
 	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
-	igt_assert_eq(kill_channel(copy_channel()), 0);
+	igt_assert_eq(svm_kill_channel(svm_copy_channel()), 0);
 	igt_assert_f(svm_cpu_try(p + SZ_1M, &v), "SIGBUS, though nothing of it was copied\n");
 	igt_assert_eq_u32(v, 0x200 + NR / 2);
 	svm_cpu_check_pages(p, NR, 0x200, false);
@@ -546,11 +512,11 @@ static void test_killed_cpu_fault(void)
 	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
 	svm_gpu_write_pages(&svm, p, NR, 0x200);
 	errors = copy_errors();
-	id = copy_channel();
+	id = svm_copy_channel();
 	hang();
 	igt_assert_eq(pthread_create(&thread, NULL, toucher_main, &t), 0);
 	waited = comes_to_wait(&t.tid);
-	err = kill_channel(id);
+	err = svm_kill_channel(id);
 	pthread_join(thread, NULL);
 	igt_assert_eq(go_on(0, 0), 0);
 	igt_assert(waited);
@@ -589,7 +555,7 @@ static void test_killed_cpu_faults(void)
 	igt_assert_eq_u64(svm_count_pages(p, 4 * SZ_2M, PAGE_IN_VRAM), 4 * NR);
 	svm_gpu_write_pages(&svm, p, 4 * NR, 0x200);
 	errors = copy_errors();
-	id = copy_channel();
+	id = svm_copy_channel();
 	igt_assert_eq(pthread_barrier_init(&start, NULL, 5), 0);
 	for (i = 0; i < 4; i++) {
 		t[i].p = p + i * SZ_2M;
@@ -600,7 +566,7 @@ static void test_killed_cpu_faults(void)
 	pthread_barrier_wait(&start);
 	for (i = 0; i < 4; i++)
 		waited &= comes_to_wait(&t[i].tid);
-	err = kill_channel(id);
+	err = svm_kill_channel(id);
 	for (i = 0; i < 4; i++)
 		pthread_join(thread[i], NULL);
 	igt_assert_eq(go_on(0, 0), 0);
@@ -647,11 +613,11 @@ static void test_killed_bind(void)
 	igt_assert_eq(pthread_barrier_init(&start, NULL, 1), 0);
 	b.start = &start;
 	first_back = NULL;
-	id = copy_channel();
+	id = svm_copy_channel();
 	hang();
 	igt_assert_eq(pthread_create(&thread, NULL, binder_main, &b), 0);
 	waited = all_wait_for_fences(1);
-	err = kill_channel(id);
+	err = svm_kill_channel(id);
 	pthread_join(thread, NULL);
 	igt_assert(waited);
 	igt_assert_eq(err, 0);
@@ -672,6 +638,32 @@ static void test_killed_bind(void)
 	svm_close(&b.svm);
 	svm_free(p, SZ_2M);
 	svm_free(q, SZ_2M);
+}
+
+/**
+ * SUBTEST: killed-unbind
+ * Description: the channel was killed, and it takes 5 s to make another: unbind waits for it, no data is lost
+ */
+static void test_killed_unbind(void)
+{
+	char *p = svm_alloc(3 * SZ_2M, PAGES_THP);
+	struct svm svm;
+
+	begin();
+	svm_open(&svm);
+	svm_cpu_write_pages(p, 3 * NR, 0x100);
+	svm_bind_vram(&svm, p, 3 * SZ_2M);
+	svm_gpu_write_pages(&svm, p, 3 * NR, 0x200);
+	igt_assert_eq_u64(svm_count_pages(p, 3 * SZ_2M, PAGE_IN_VRAM), 3 * NR);
+	svm_fail_in("nouveau_svm_ce_work", 1);
+	igt_assert_eq(svm_kill_channel(svm_copy_channel()), 0);
+	svm_driver_unbind(slot);
+	svm_cpu_check_pages(p, 3 * NR, 0x200, false);
+	igt_assert_eq_u32(svm_fail_in_left(), 0);
+	svm_injected("chan_error");
+	svm_close(&svm);
+	svm_driver_bind(slot);
+	svm_free(p, 3 * SZ_2M);
 }
 
 int igt_main()
@@ -705,4 +697,7 @@ int igt_main()
 	igt_describe("The channel is killed over SVM_BIND");
 	igt_subtest("killed-bind")
 		test_killed_bind();
+	igt_describe("The driver is unbound while the channel that was killed is replaced");
+	igt_subtest("killed-unbind")
+		test_killed_unbind();
 }

@@ -564,6 +564,32 @@ void svm_must_write(const char *path, const char *text)
 	igt_assert_f(svm_write_text(path, text), "%s: %s\n", path, strerror(errno));
 }
 
+#define FAIL_IN "/sys/kernel/debug/nouveau_svm/fail-in"
+
+void svm_fail_in(const char *func, unsigned int n)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "%u %s", n, func);
+	igt_require_f(svm_write_text(FAIL_IN, text), "the driver has no injection points\n");
+}
+
+void svm_fail_in_end(void)
+{
+	svm_write_text(FAIL_IN, "0");
+}
+
+unsigned int svm_fail_in_left(void)
+{
+	unsigned int left;
+	FILE *f = fopen(FAIL_IN, "re");
+
+	igt_assert(f);
+	igt_assert_eq(fscanf(f, "%u", &left), 1);
+	fclose(f);
+	return left;
+}
+
 #define TRACEFS "/sys/kernel/tracing/"
 
 void svm_trace_drop(void)
@@ -639,6 +665,39 @@ void svm_inject(const struct gpu_model_inject *inj)
 	igt_require_f(m, "injection needs the emulated GPU\n");
 	igt_assert_eq(gpu_model_inject(m, inj), 0);
 	gpu_model_close(m);
+}
+
+uint64_t svm_copy_channel(void)
+{
+	struct gpu_model *m = gpu_model_open(0);
+	uint64_t id;
+
+	igt_assert(m);
+	/* The first copy engine off the runlist of the graphics engine. */
+	id = gpu_model_state(m, "engine.ce1.resident");
+	gpu_model_close(m);
+	igt_assert_f(id != UINT64_MAX && id, "no channel is on the copy engine\n");
+	return id - 1;
+}
+
+int svm_kill_channel(uint64_t id)
+{
+	const struct gpu_model_inject inj = { .point = "chan_error", .nth = 1, .arg = id };
+	struct gpu_model *m = gpu_model_open(0);
+	int err = m ? gpu_model_inject(m, &inj) : -ENOENT, i;
+	char key[32];
+
+	snprintf(key, sizeof(key), "chan.%u.enabled", (unsigned int)id);
+	for (i = 0; !err && gpu_model_state(m, key) == 1; i++) {
+		if (i == 1000)
+			err = -ETIMEDOUT;
+		usleep(10000);
+	}
+	if (m)
+		gpu_model_close(m);
+	/* The rest of its interrupt's handler. */
+	usleep(200000);
+	return err;
 }
 
 uint64_t svm_injected(const char *point)

@@ -114,6 +114,16 @@ bool svm_write_text(const char *path, const char *text);
 /** svm_must_write() - the same, where failing fails the test. */
 void svm_must_write(const char *path, const char *text);
 
+/**
+ * svm_fail_in() - from now on the next @n injection points of a function of the driver's fail; 0 ends that.
+ * The test is skipped when the driver has none.
+ */
+void svm_fail_in(const char *func, unsigned int n);
+/** svm_fail_in_end() - end that, if the driver has any. */
+void svm_fail_in_end(void);
+/** svm_fail_in_left() - how many of them are still to fail. */
+unsigned int svm_fail_in_left(void);
+
 /** svm_trace_on() - record what the driver's trace points say, from now on. */
 void svm_trace_on(void);
 /** svm_trace_off() - no more; what was recorded stays. */
@@ -136,6 +146,13 @@ void svm_wait_node(void);
 struct gpu_model_inject;
 /** svm_inject() - arm an injection point of the model; skips without one. */
 void svm_inject(const struct gpu_model_inject *inj);
+/** svm_copy_channel() - number of the channel that pages move on: the one on the copy engine since the last copy. */
+uint64_t svm_copy_channel(void);
+/**
+ * svm_kill_channel() - a channel's PBDMA reports an error, upon which nouveau kills it.
+ * Return: 0 when its interrupt has been served, -ETIMEDOUT when it is not killed, or a negative errno.
+ */
+int svm_kill_channel(uint64_t id);
 /** svm_injected() - how often @point fired since the model started; disarms all. */
 uint64_t svm_injected(const char *point);
 

@@ -378,8 +378,7 @@ nouveau_svm_ce_replace(struct nouveau_svm_ce *ce)
 		return;
 
 	reinit_completion(&ce->quiet);
-	/* Pairs with READ_ONCE() in nouveau_svm_ce_replaced(). */
-	WRITE_ONCE(ce->dead, true);
+	ce->dead = true;
 	queue_work(ce->svm->free_wq, &ce->work);
 }
 
@@ -556,19 +555,17 @@ nouveau_svm_ce_wedged(struct nouveau_svm_ce *ce)
 }
 
 /**
- * nouveau_svm_ce_replaced() - Is the channel being replaced?
+ * nouveau_svm_ce_settle() - Wait until no channel is being replaced
  * @ce: the copy engine
  *
- * Advisory without the lock. It does not last: there is another channel soon, or
- * nouveau_svm_ce_submit() fails with -EIO.
- *
- * Return: true if nouveau_svm_ce_submit() turns calls away for now.
+ * Until then copies are turned away, and the device is in use. Where nobody submits any
+ * more that is so from then on. Waits as long as it takes to make a channel, or for the
+ * device not to answer.
  */
-bool
-nouveau_svm_ce_replaced(struct nouveau_svm_ce *ce)
+void
+nouveau_svm_ce_settle(struct nouveau_svm_ce *ce)
 {
-	/* Pairs with WRITE_ONCE() in nouveau_svm_ce_replace(). */
-	return READ_ONCE(ce->dead) && !nouveau_svm_ce_wedged(ce);
+	flush_work(&ce->work);
 }
 
 /* Make a channel with an object of the engine's class on it. */
@@ -680,7 +677,7 @@ nouveau_svm_ce_work(struct work_struct *work)
 		mutex_lock(&ce->lock);
 		/* Who finds none has another tried for, and fails. */
 		ce->lost = true;
-		WRITE_ONCE(ce->dead, false);
+		ce->dead = false;
 		mutex_unlock(&ce->lock);
 		return;
 	}
@@ -689,7 +686,7 @@ nouveau_svm_ce_work(struct work_struct *work)
 	ce->chan = chan;
 	ce->copy = copy;
 	nouveau_svm_ce_adopt(ce);
-	WRITE_ONCE(ce->dead, false);
+	ce->dead = false;
 	mutex_unlock(&ce->lock);
 }
 

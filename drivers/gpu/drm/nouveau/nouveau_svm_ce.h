@@ -28,7 +28,7 @@ struct nouveau_svm_run {
 struct nouveau_svm_ce *nouveau_svm_ce_new(struct nouveau_svm_dev *svm);
 void nouveau_svm_ce_del(struct nouveau_svm_ce **pce);
 bool nouveau_svm_ce_wedged(struct nouveau_svm_ce *ce);
-bool nouveau_svm_ce_replaced(struct nouveau_svm_ce *ce);
+void nouveau_svm_ce_settle(struct nouveau_svm_ce *ce);
 int nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 			  const struct nouveau_svm_run *run, unsigned int nr);
 unsigned int nouveau_svm_run_add(struct nouveau_svm_run *run, unsigned int nr,

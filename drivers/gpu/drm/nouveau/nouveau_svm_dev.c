@@ -269,6 +269,8 @@ nouveau_svm_dev_suspend(struct nouveau_drm *drm, bool runtime)
 			nouveau_svm_vm_settle(vm);
 		mutex_unlock(&svm->lock);
 		nouveau_svm_fault_block(svm);
+		if (svm->ce)
+			nouveau_svm_ce_settle(svm->ce);
 		nouveau_svm_dev_clear(svm);
 		return 0;
 	}

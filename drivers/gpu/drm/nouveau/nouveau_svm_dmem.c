@@ -125,6 +125,8 @@ struct nouveau_svm_pagemap {
 	u64 size;
 	/** @failed: a bit a page, set if its copy to RAM failed; who looks holds the folio */
 	unsigned long *failed;
+	/** @turned_away: the other half of @failed: the channel was being replaced */
+	unsigned long *turned_away;
 	/** @svm: the device, valid inside drm_dev_enter() */
 	struct nouveau_svm_dev *svm;
 	/** @destroy_work: frees this where it is allowed to sleep */
@@ -244,12 +246,12 @@ nouveau_svm_devmem_op_pfn(struct drm_pagemap_devmem *base, unsigned long npages,
 }
 
 /*
- * Remember whose data could not be brought back. drm_pagemap says SIGBUS for everything,
- * short of memory too, and nouveau_svm_dmem_to_ram() has to tell them apart.
+ * Remember whose data could not be brought back, or not just now. drm_pagemap says SIGBUS
+ * for everything, short of memory too, and nouveau_svm_dmem_to_ram() has to tell them apart.
  */
 static void
-nouveau_svm_copy_failed(struct nouveau_svm_pagemap *np, struct page **pages,
-			struct drm_pagemap_addr *addr, unsigned long npages)
+nouveau_svm_copy_remember(unsigned long *bits, struct page **pages,
+			  struct drm_pagemap_addr *addr, unsigned long npages)
 {
 	unsigned long i, j, first;
 
@@ -258,7 +260,7 @@ nouveau_svm_copy_failed(struct nouveau_svm_pagemap *np, struct page **pages,
 			continue;
 		first = PHYS_PFN(nouveau_svm_page_vram(pages[i]));
 		for (j = 0; j < 1UL << addr[i].order; j++)
-			set_bit(first + j, np->failed);
+			set_bit(first + j, bits);
 	}
 }
 
@@ -353,8 +355,9 @@ nouveau_svm_copy(struct page **pages, struct drm_pagemap_addr *addr,
 	}
 	if (!ret)
 		ret = nouveau_svm_copy_flush(ce, to_vram, run, &nr, true);
-	if (ret && ret != -ENOMEM && ret != -EAGAIN && !to_vram)
-		nouveau_svm_copy_failed(np, pages, addr, npages);
+	if (ret && ret != -ENOMEM && !to_vram)
+		nouveau_svm_copy_remember(ret == -EAGAIN ? np->turned_away : np->failed,
+					  pages, addr, npages);
 
 	/* mm may have freed a huge page meanwhile, see svm_huge_pages. */
 	if (!ret && !to_vram && !nouveau_svm_pages_charged(np, pages, addr, npages))
@@ -942,7 +945,8 @@ nouveau_svm_dmem_evict_each(struct nouveau_svm_dev *svm)
  * @svm: the device
  *
  * No block is made from now on until &nouveau_svm_dev.no_devmem is false again. One
- * that does not leave VRAM keeps no other there.
+ * that does not leave VRAM keeps no other there. Nor is a channel for copies being made
+ * when all have left.
  *
  * Return: 0, or -EBUSY if data is still in VRAM.
  */
@@ -958,10 +962,14 @@ nouveau_svm_dmem_evict_all(struct nouveau_svm_dev *svm)
 	for (try = 0; try < 3 && atomic_read(&svm->devmems); try++) {
 		if (nouveau_svm_ce_wedged(svm->ce))
 			break;
+		/* Meanwhile all copies are turned away. */
+		nouveau_svm_ce_settle(svm->ce);
 		nouveau_svm_dmem_evict_each(svm);
 		wait_var_event_timeout(&svm->devmems,
 				       !atomic_read(&svm->devmems), HZ);
 	}
+	/* The last copy, which may have been one to VRAM, may have failed. */
+	nouveau_svm_ce_settle(svm->ce);
 
 	return atomic_read(&svm->devmems) ? -EBUSY : 0;
 }
@@ -1066,16 +1074,13 @@ nouveau_svm_dmem_to_ram(struct vm_fault *vmf)
 		container_of(page_pgmap(vmf->page), struct nouveau_svm_pagemap,
 			     pagemap);
 	unsigned long page = PHYS_PFN(nouveau_svm_page_vram(vmf->page));
-	struct nouveau_svm_dev *svm;
 	vm_fault_t ret;
-	bool replaced;
 	int idx, try;
 
 	/* Unplugged: the data is gone, and so is everything behind np->svm. */
 	if (!drm_dev_enter(np->dpagemap.drm, &idx))
 		return VM_FAULT_SIGBUS;
 
-	svm = np->svm;
 	if (PageTail(vmf->page)) {
 		nouveau_svm_fault_split(np, vmf);
 		drm_dev_exit(idx);
@@ -1085,6 +1090,7 @@ nouveau_svm_dmem_to_ram(struct vm_fault *vmf)
 	for (try = 0; try < 2; try++) {
 		/* Nobody else copies it: the caller holds the folio's lock. */
 		clear_bit(page, np->failed);
+		clear_bit(page, np->turned_away);
 		ret = np->core->migrate_to_ram(vmf);
 		if (!(ret & VM_FAULT_SIGBUS))
 			break;
@@ -1092,15 +1098,12 @@ nouveau_svm_dmem_to_ram(struct vm_fault *vmf)
 		/* The core says SIGBUS for everything. Was it a copy? */
 		if (test_bit(page, np->failed))
 			break;
-		/* Turned away is not short of memory, even if that is over by now. */
-		replaced = nouveau_svm_ce_replaced(svm->ce);
 		schedule_timeout_uninterruptible(HZ / 100 + 1);
-		ret = VM_FAULT_OOM;
-		if (replaced || nouveau_svm_ce_replaced(svm->ce)) {
-			/* Nothing was copied, and the access comes again. */
-			ret = 0;
+		/* Nothing was copied, and the access comes again. */
+		ret = 0;
+		if (test_bit(page, np->turned_away))
 			break;
-		}
+		ret = VM_FAULT_OOM;
 	}
 	trace_nouveau_svm_cpu_fault(np->dpagemap.drm->dev, vmf->vma->vm_mm,
 				    vmf->address, (__force u32)ret);
@@ -1121,6 +1124,7 @@ nouveau_svm_pagemap_new(struct nouveau_svm_dev *svm)
 	struct nouveau_drm *drm = svm->drm;
 	struct nouveau_svm_pagemap *np;
 	struct resource *res;
+	size_t longs;
 	void *ptr;
 	int ret;
 
@@ -1135,11 +1139,14 @@ nouveau_svm_pagemap_new(struct nouveau_svm_dev *svm)
 	np->ops = *np->core;
 	np->ops.migrate_to_ram = nouveau_svm_dmem_to_ram;
 
-	np->failed = kvzalloc_objs(*np->failed, BITS_TO_LONGS(np->size >> PAGE_SHIFT));
+	longs = BITS_TO_LONGS(np->size >> PAGE_SHIFT);
+	np->failed = kvzalloc_objs(*np->failed, 2 * longs);
 	if (!np->failed) {
 		ret = -ENOMEM;
 		goto err_free;
 	}
+
+	np->turned_away = np->failed + longs;
 
 	res = request_free_mem_region(&iomem_resource, np->size, "nouveau-svm");
 	if (IS_ERR(res)) {
