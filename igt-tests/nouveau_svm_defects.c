@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -821,6 +822,11 @@ static void test_result(void)
 	igt_assert_eq(nv_svm_bind(&svm.dev, p, SZ_1M, true, &moved), 0);
 	igt_assert_eq_u64(svm_count_pages(p, SZ_1M, PAGE_IN_VRAM), 256);
 	igt_assert_eq_u64(moved, 256);
+	/* No more than what was asked for, though that is part of a larger range. */
+	igt_assert_eq(nv_svm_bind(&svm.dev, p + 7 * SZ_4K, 3 * SZ_4K, true, &moved), 0);
+	igt_assert_eq_u64(moved, 3);
+	igt_assert_eq(nv_svm_bind(&svm.dev, p + 7 * SZ_4K, SZ_4K, false, &moved), 0);
+	igt_assert_eq_u64(moved, 1);
 	svm_close(&svm);
 	svm_free(p, SZ_2M);
 }
@@ -1022,6 +1028,39 @@ static void test_d1_free(void)
 }
 
 /**
+ * SUBTEST: u3-buffer-before-init
+ * Description: a buffer is older than SVM_INIT and held by somebody else when the file is closed: it can move and go
+ */
+static void test_u3(void)
+{
+	enum { FILES = 8 };
+	struct drm_prime_handle prime[FILES];
+	struct svm_vram fill;
+	struct svm other;
+	int i;
+
+	svm_open(&other);
+	for (i = 0; i < FILES; i++) {
+		struct nv_dev dev;
+		struct nv_bo bo;
+
+		igt_assert_eq(nv_dev_init(&dev, drm_open_driver_render(DRIVER_ANY)), 0);
+		igt_assert_eq(nv_bo_new(&dev, SZ_2M, NOUVEAU_GEM_DOMAIN_VRAM, &bo), 0);
+		prime[i] = (struct drm_prime_handle){ .handle = bo.handle, .flags = DRM_CLOEXEC | DRM_RDWR };
+		igt_assert_eq(ioctl(dev.fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime[i]), 0);
+		igt_assert_eq(nv_svm_init(&dev), 0);
+		nv_bo_del(&bo);
+		nv_dev_close(&dev);
+	}
+	/* Some have to make way for others' buffers. */
+	svm_vram_fill(&other, &fill);
+	svm_vram_release(&fill);
+	for (i = 0; i < FILES; i++)
+		close(prime[i].fd);
+	svm_close(&other);
+}
+
+/**
  * SUBTEST: u2-mapped-again
  * Description: pages that the GPU has read, and then writes, have one mapping of the IOMMU each, and none when they go
  *
@@ -1188,6 +1227,9 @@ int igt_main()
 	igt_describe("The GPU writes to memory in VRAM that was given up");
 	igt_subtest("d1-write-to-free-vram")
 		test_d1_free_vram();
+	igt_describe("A buffer from before SVM_INIT");
+	igt_subtest("u3-buffer-before-init")
+		test_u3();
 	igt_describe("Pages that are mapped by an IOMMU, for reading and then for writing");
 	igt_subtest("u2-mapped-again")
 		test_u2();

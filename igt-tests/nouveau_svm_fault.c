@@ -546,6 +546,90 @@ static void test_foreign(struct svm *svm)
 }
 
 /**
+ * SUBTEST: foreign-entry-plain
+ * Description: the instance of an entry is that of a channel without SVM, for it lies where one lay that is gone: it lives
+ */
+static void test_foreign_plain(struct svm *svm)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	struct svm plain = { 0 };
+
+	igt_assert_eq(nv_dev_init(&plain.dev, drm_open_driver_render(DRIVER_ANY)), 0);
+	igt_assert_eq(nv_chan_new(&plain.dev, NV_ENGINE_GR, &plain.chan), 0);
+	svm_migrate_on_fault(false);
+	svm_cpu_write_pages(p, NR, 0x700);
+	svm_inject(&(struct gpu_model_inject){ .point = "fault_foreign", .count = 2, .arg = svm_chan_inst(&plain) });
+	svm_gpu_check_pages(svm, p, NR, 0x700);
+	igt_assert_lte_u64(1, svm_injected("fault_foreign"));
+	svm_gpu_write_pages(svm, p, NR, 0x800);
+	igt_assert(nv_chan_alive(&plain.chan));
+	igt_assert(nv_chan_alive(&svm->chan));
+	svm_migrate_on_fault(true);
+	nv_chan_del(&plain.chan);
+	nv_dev_close(&plain.dev);
+	svm_free(p, SZ_2M);
+}
+
+/* Waits until a counter of the driver's has come to @value. */
+static bool counter_comes_to(const char *name, uint64_t value)
+{
+	uint64_t now = 0;
+	int tries;
+
+	for (tries = 0; tries < 300; tries++) {
+		igt_assert(svm_driver_counter(name, &now));
+		if (now >= value)
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
+/**
+ * SUBTEST: channel-gone
+ * Description: a channel goes while its faults are in service, the next one lies where it lay: that is not cancelled
+ */
+static void test_channel_gone(struct svm *bad, struct svm *good)
+{
+	char *p = mmap(NULL, SZ_64K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const struct nv_args args = { .dst = bad->out.va, .src = (uintptr_t)p };
+	uint64_t faults, batches, before, cancels, inst = svm_chan_inst(bad);
+	char *q = svm_alloc(SZ_2M, PAGES_4K);
+	struct svm_slow slow;
+
+	igt_assert(p != MAP_FAILED);
+	igt_require(svm_driver_counter("faults", &faults) && svm_driver_counter("cancels", &before));
+	igt_assert(svm_driver_counter("batches", &batches));
+	svm_migrate_on_fault(false);
+	svm_slow_begin(&slow, p, SZ_4K);
+	igt_assert_eq(mprotect(p + SZ_4K, SZ_4K, PROT_NONE), 0);
+	nv_use(&bad->chan, &bad->out);
+	igt_assert_eq(nv_launch(&bad->chan, &bad->read_page, 1, 2, &args, sizeof(args)), 0);
+	igt_assert_eq(nv_submit(&bad->chan), 0);
+	igt_assert(svm_slow_hit(&slow, 30000));
+	igt_assert(counter_comes_to("faults", faults + 2));
+
+	/* Killed for another reason, and given back. */
+	igt_assert_eq(svm_kill_channel((uint64_t)bad->chan.id), 0);
+	nv_chan_del(&bad->chan);
+	igt_assert_eq(nv_chan_new(&bad->dev, NV_ENGINE_GR, &bad->chan), 0);
+	igt_assert_eq_u64(svm_chan_inst(bad), inst);
+	svm_slow_end(&slow, 0x1234);
+	igt_assert(counter_comes_to("batches", batches + 1));
+	usleep(500000);
+	igt_assert(svm_driver_counter("cancels", &cancels));
+	igt_assert(nv_chan_alive(&bad->chan));
+	igt_assert_eq_u64(cancels, before);
+
+	svm_cpu_write_pages(q, NR, 0x500);
+	svm_gpu_check_pages(good, q, NR, 0x500);
+	svm_injected("chan_error");
+	svm_migrate_on_fault(true);
+	munmap(p, SZ_64K);
+	svm_free(q, SZ_2M);
+}
+
+/**
  * SUBTEST: duplicates-reordered-late
  * Description: entries come twice, in another order and late: each fault is served, once
  */
@@ -1086,6 +1170,12 @@ int igt_main()
 		with_channels()
 			test_dax(&bad, &good);
 	igt_describe("Unruly fault buffers");
+	igt_subtest("foreign-entry-plain")
+		with_channels()
+			test_foreign_plain(&good);
+	igt_subtest("channel-gone")
+		with_channels()
+			test_channel_gone(&bad, &good);
 	igt_subtest("foreign-entry")
 		with_channels()
 			test_foreign(&good);

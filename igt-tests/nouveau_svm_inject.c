@@ -522,11 +522,11 @@ static void after_orphan(void)
 
 /*
  * Each of the first questions fails, and each of the last. In between, where the
- * pieces of a block repeat the same few steps, it is every eleventh, or each if
+ * pieces of a block repeat the same few steps, it is every 29th, or each if
  * NVSVM_NTH_STEP=1.
  */
 #define NTH_ALL 40
-#define NTH_STEP 11
+#define NTH_STEP 29
 
 static unsigned int nth_step(void)
 {

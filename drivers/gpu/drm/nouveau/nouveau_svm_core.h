@@ -70,6 +70,8 @@ enum nouveau_svm_stat {
 struct nouveau_svm_fault {
 	/** @inst: address of the channel's instance block, aperture in bits 9:8 */
 	u64 inst;
+	/** @nr: the channel's number, see nouveau_svm_inst.c */
+	u64 nr;
 	/** @addr: GPU virtual address, of the page */
 	u64 addr;
 	/** @time: GPU time in ns, if it is traced */
@@ -127,10 +129,14 @@ struct nouveau_svm_dev {
 	/** @vms: all address spaces, by &nouveau_svm_vm.head */
 	struct list_head vms;
 
-	/** @inst_lock: protects @insts and its links to address spaces */
+	/** @cancel_lock: held over a cancel: no channel joins or parts */
+	struct mutex cancel_lock;
+	/** @inst_lock: protects @insts, its links to address spaces, and @inst_nr */
 	spinlock_t inst_lock;
 	/** @insts: channels' instance blocks and the address spaces they use */
 	struct list_head insts;
+	/** @inst_nr: number of the channel that joined last */
+	u64 inst_nr;
 
 	/** @fault: the replayable fault buffer */
 	struct {
@@ -184,7 +190,9 @@ void nouveau_svm_fault_fini(struct nouveau_svm_dev *svm);
 int nouveau_svm_fault_block(struct nouveau_svm_dev *svm);
 int nouveau_svm_fault_unblock(struct nouveau_svm_dev *svm);
 
-struct nouveau_svm_vm *nouveau_svm_inst_lookup(struct nouveau_svm_dev *svm, u64 addr);
+struct nouveau_svm_vm *nouveau_svm_inst_lookup(struct nouveau_svm_dev *svm, u64 addr,
+					       u64 *nr);
+bool nouveau_svm_inst_is(struct nouveau_svm_dev *svm, u64 addr, u64 nr);
 int nouveau_svm_inst_join(struct nouveau_svm_vm *vm, u64 inst);
 void nouveau_svm_inst_part(struct nouveau_svm_vm *vm, u64 inst);
 void nouveau_svm_inst_drop(struct nouveau_svm_dev *svm, struct nouveau_svm_vm *vm);

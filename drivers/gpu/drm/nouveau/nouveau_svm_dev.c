@@ -84,6 +84,7 @@ nouveau_svm_dev_dtor(struct nouveau_svm_dev *svm)
 	nouveau_svm_dmem_fini(svm);
 	if (svm->wq)
 		destroy_workqueue(svm->wq);
+	mutex_destroy(&svm->cancel_lock);
 	mutex_destroy(&svm->fault.lock);
 	mutex_destroy(&svm->lock);
 	kfree(svm);
@@ -128,6 +129,7 @@ nouveau_svm_dev_init(struct nouveau_drm *drm)
 	INIT_LIST_HEAD(&svm->vms);
 	spin_lock_init(&svm->blocks_lock);
 	INIT_LIST_HEAD(&svm->blocks);
+	mutex_init(&svm->cancel_lock);
 	spin_lock_init(&svm->inst_lock);
 	INIT_LIST_HEAD(&svm->insts);
 

@@ -16,6 +16,7 @@
  *   &struct drm_device and the module. A block thus lives until the last of its
  *   pages is freed.
  * - A block holds its buffer object, its mm_struct (without its users), the
+ *   &struct drm_pagemap, since who evicts it may hold none of its pages, the
  *   &struct drm_device, with which TTM stays, and one count of runtime power.
  * - Each address space holds the &struct drm_pagemap. When nobody does any more,
  *   it is handed to drm_pagemap's shrinker. While the device goes, so does what the
@@ -191,6 +192,7 @@ nouveau_svm_devmem_free(struct work_struct *work)
 
 	nouveau_bo_fini(devmem->bo);
 	mmdrop(devmem->base.mm);
+	drm_pagemap_put(devmem->base.dpagemap);
 
 	if (drm_dev_enter(drm, &idx)) {
 		spin_lock(&devmem->svm->blocks_lock);
@@ -462,6 +464,7 @@ nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
 	drm_pagemap_devmem_init(&devmem->base, drm->dev->dev, mm,
 				&nouveau_svm_devmem_ops, &np->dpagemap, size,
 				NULL);
+	drm_pagemap_get(&np->dpagemap);
 	drm_dev_get(drm->dev);
 	kref_init(&devmem->ref);
 	INIT_WORK(&devmem->free_work, nouveau_svm_devmem_free);

@@ -37,6 +37,7 @@
  *
  * Lock order: &nouveau_svm_vm.lock is outermost, held during service.
  * &nouveau_svm_dev.fault.lock is for GET and replays, and not nested with it.
+ * Either is held over &nouveau_svm_dev.cancel_lock, and that over nvkm's of runlists.
  * &nouveau_svm_dev.inst_lock and &nouveau_svm_vm.queue.lock are not nested, and
  * leaves but for locks of the kernel's own that queue work, complete, or signal.
  *
@@ -110,7 +111,11 @@ nouveau_svm_replay(struct nouveau_svm_dev *svm)
 	nouveau_svm_count(svm, NOUVEAU_SVM_STAT_REPLAY, 1);
 }
 
-static void
+/*
+ * Kill the channel of a fault. Returns false if there was nothing to do: it has parted
+ * since, and whose its instance block is now is not ours to say.
+ */
+static bool
 nouveau_svm_cancel(struct nouveau_svm_dev *svm, const struct nouveau_svm_fault *fault,
 		   int error)
 {
@@ -120,6 +125,12 @@ nouveau_svm_cancel(struct nouveau_svm_dev *svm, const struct nouveau_svm_fault *
 		.client = fault->client,
 		.inst = fault->inst,
 	};
+
+	mutex_lock(&svm->cancel_lock);
+	if (!nouveau_svm_inst_is(svm, fault->inst, fault->nr)) {
+		mutex_unlock(&svm->cancel_lock);
+		return false;
+	}
 
 	/*
 	 * Any program can cause it, as it can a segmentation fault: no warning, and
@@ -132,7 +143,9 @@ nouveau_svm_cancel(struct nouveau_svm_dev *svm, const struct nouveau_svm_fault *
 			 ERR_PTR(error));
 	WARN_ON(nvif_object_mthd(&svm->drm->client.vmm.vmm.object,
 				 GP100_VMM_VN_FAULT_CANCEL, &args, sizeof(args)));
+	mutex_unlock(&svm->cancel_lock);
 	nouveau_svm_count(svm, NOUVEAU_SVM_STAT_CANCEL, 1);
+	return true;
 }
 
 /* The ring. */
@@ -349,12 +362,12 @@ nouveau_svm_record(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fa
 	record->error = error;
 }
 
-static void
+static bool
 nouveau_svm_fault_give_up(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fault,
 			  int error)
 {
 	nouveau_svm_record(vm, fault, error);
-	nouveau_svm_cancel(vm->svm, fault, error);
+	return nouveau_svm_cancel(vm->svm, fault, error);
 }
 
 /*
@@ -419,9 +432,8 @@ nouveau_svm_fault_service(struct kthread_work *work)
 			left = true;
 			break;
 		}
-		if (ret)
-			nouveau_svm_fault_give_up(vm, &batch[i], ret);
-		else
+		/* Whoever else waits for the page of a channel that has gone asks again. */
+		if (!ret || !nouveau_svm_fault_give_up(vm, &batch[i], ret))
 			replay++;
 		/* Pairs with READ_ONCE() in nouveau_svm_vm_gets_on(). */
 		WRITE_ONCE(vm->served, vm->served + 1);
@@ -429,10 +441,8 @@ nouveau_svm_fault_service(struct kthread_work *work)
 	/* A fault on what an earlier one of its batch had mapped is no trouble. */
 	for (i = 0; i < nr && spurious_nr == nr; i++) {
 		ret = nouveau_svm_storm(vm, &batch[i], 0, &tries);
-		if (ret) {
-			nouveau_svm_fault_give_up(vm, &batch[i], ret);
+		if (ret && nouveau_svm_fault_give_up(vm, &batch[i], ret))
 			replay--;
-		}
 	}
 	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_BATCH, 1);
 	nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_SPURIOUS, spurious_nr);
@@ -538,7 +548,7 @@ nouveau_svm_fault_drain(struct work_struct *work)
 			goto next;
 		}
 
-		vm = nouveau_svm_inst_lookup(svm, fault.inst);
+		vm = nouveau_svm_inst_lookup(svm, fault.inst, &fault.nr);
 		if (vm) {
 			nouveau_svm_fault_queue(svm, vm, &fault);
 			if (list_empty(&vm->drained))
@@ -597,6 +607,9 @@ nouveau_svm_fault_allow(struct nouveau_svm_dev *svm)
  * nouveau_svm_fault_block() - Take no more faults, and finish those in service
  * @svm: the device
  *
+ * Nor are page tables given back from then on: nouveau_svm_dev_clear() finds those at rest
+ * who did. Closing an address space goes on to do that.
+ *
  * Return: 0. -EBUSY if the page of one does not come: its shader still waits.
  */
 int
@@ -608,7 +621,8 @@ nouveau_svm_fault_block(struct nouveau_svm_dev *svm)
 	nvif_event_block(&svm->fault.notify);
 	cancel_delayed_work_sync(&svm->fault.work);
 	mutex_lock(&svm->fault.lock);
-	svm->fault.blocked = true;
+	/* Pairs with READ_ONCE() in nouveau_svm_vm_gc_work(). */
+	WRITE_ONCE(svm->fault.blocked, true);
 	mutex_unlock(&svm->fault.lock);
 
 	mutex_lock(&svm->lock);
@@ -636,11 +650,18 @@ int
 nouveau_svm_fault_unblock(struct nouveau_svm_dev *svm)
 {
 	int ret = nouveau_svm_fault_allow(svm);
+	struct nouveau_svm_vm *vm;
 
 	mutex_lock(&svm->fault.lock);
-	svm->fault.blocked = false;
+	WRITE_ONCE(svm->fault.blocked, false);
 	nouveau_svm_replay(svm);
 	mutex_unlock(&svm->fault.lock);
+
+	/* What could not be collected meanwhile. */
+	mutex_lock(&svm->lock);
+	list_for_each_entry(vm, &svm->vms, head)
+		kthread_queue_work(vm->worker, &vm->gc_work);
+	mutex_unlock(&svm->lock);
 	return ret;
 }
 

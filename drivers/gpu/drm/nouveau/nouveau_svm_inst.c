@@ -10,6 +10,11 @@
  *
  * The list holds no reference to an address space. Lookup takes one, under
  * &nouveau_svm_dev.inst_lock, which is a leaf.
+ *
+ * A channel parts before its instance block is freed, and the next one may lie where it
+ * lay. So a channel has a number of its own here, which no later one gets: a fault may be
+ * in service for long, and who cancels it looks whether it is that channel still, under
+ * &nouveau_svm_dev.cancel_lock. That is held over nvkm's locks of runlists.
  */
 #include "nouveau_svm_core.h"
 #include "nouveau_svm_vm.h"
@@ -24,6 +29,8 @@ struct nouveau_svm_inst {
 	struct list_head head;
 	/** @inst: address of its instance block */
 	u64 inst;
+	/** @nr: the channel's number, not 0 */
+	u64 nr;
 	/** @vm: the address space, no reference */
 	struct nouveau_svm_vm *vm;
 };
@@ -32,26 +39,54 @@ struct nouveau_svm_inst {
  * nouveau_svm_inst_lookup() - Find the address space that a channel uses
  * @svm: the device
  * @addr: address of the channel's instance block; the low bits do not count
+ * @nr: the channel's number, 0 if it is not known
  *
  * Return: the address space with a reference for the caller, or NULL.
  */
 struct nouveau_svm_vm *
-nouveau_svm_inst_lookup(struct nouveau_svm_dev *svm, u64 addr)
+nouveau_svm_inst_lookup(struct nouveau_svm_dev *svm, u64 addr, u64 *nr)
 {
 	struct nouveau_svm_vm *vm = NULL;
 	struct nouveau_svm_inst *inst;
 
+	*nr = 0;
 	addr &= ~0xfffULL;
 	spin_lock(&svm->inst_lock);
 	list_for_each_entry(inst, &svm->insts, head) {
 		if (inst->inst == addr) {
 			vm = inst->vm;
 			kref_get(&vm->ref);
+			*nr = inst->nr;
 			break;
 		}
 	}
 	spin_unlock(&svm->inst_lock);
 	return vm;
+}
+
+/**
+ * nouveau_svm_inst_is() - Is it still that channel that lies there?
+ * @svm: the device, &nouveau_svm_dev.cancel_lock held: as long as it is none joins or parts
+ * @addr: address of the channel's instance block; the low bits do not count
+ * @nr: the channel's number, 0 if it was not known
+ *
+ * Return: true if the channel of that number uses SVM; if it was not known, if none there does.
+ */
+bool
+nouveau_svm_inst_is(struct nouveau_svm_dev *svm, u64 addr, u64 nr)
+{
+	struct nouveau_svm_inst *inst;
+	u64 now = 0;
+
+	lockdep_assert_held(&svm->cancel_lock);
+	addr &= ~0xfffULL;
+	spin_lock(&svm->inst_lock);
+	list_for_each_entry(inst, &svm->insts, head) {
+		if (inst->inst == addr)
+			now = inst->nr;
+	}
+	spin_unlock(&svm->inst_lock);
+	return now == nr;
 }
 
 /**
@@ -77,9 +112,12 @@ nouveau_svm_inst_join(struct nouveau_svm_vm *vm, u64 addr)
 	inst->vm = vm;
 	inst->inst = addr & ~0xfffULL;
 
+	mutex_lock(&vm->svm->cancel_lock);
 	spin_lock(&vm->svm->inst_lock);
+	inst->nr = ++vm->svm->inst_nr;
 	list_add(&inst->head, &vm->svm->insts);
 	spin_unlock(&vm->svm->inst_lock);
+	mutex_unlock(&vm->svm->cancel_lock);
 	return 0;
 }
 
@@ -100,6 +138,7 @@ nouveau_svm_inst_part(struct nouveau_svm_vm *vm, u64 addr)
 
 	svm = vm->svm;
 	addr &= ~0xfffULL;
+	mutex_lock(&svm->cancel_lock);
 	spin_lock(&svm->inst_lock);
 	list_for_each_entry_safe(inst, next, &svm->insts, head) {
 		if (inst->inst == addr) {
@@ -108,6 +147,7 @@ nouveau_svm_inst_part(struct nouveau_svm_vm *vm, u64 addr)
 		}
 	}
 	spin_unlock(&svm->inst_lock);
+	mutex_unlock(&svm->cancel_lock);
 }
 
 /**

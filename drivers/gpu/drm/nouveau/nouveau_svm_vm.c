@@ -782,7 +782,12 @@ nouveau_svm_vm_gc_work(struct kthread_work *work)
 	struct nouveau_svm_vm *vm = container_of(work, struct nouveau_svm_vm, gc_work);
 
 	mutex_lock(&vm->lock);
-	if (!nouveau_svm_vm_going(vm))
+	/*
+	 * Page tables are given back on the device. Who suspends it takes the lock before
+	 * that is asleep, and nouveau_svm_fault_unblock() has us here again. Pairs with
+	 * WRITE_ONCE() in nouveau_svm_fault_block().
+	 */
+	if (!nouveau_svm_vm_going(vm) && !READ_ONCE(vm->svm->fault.blocked))
 		nouveau_svm_vm_collect(vm);
 	mutex_unlock(&vm->lock);
 	nouveau_svm_vm_going(vm);
@@ -1577,7 +1582,11 @@ nouveau_svm_vm_prefetch_range(struct nouveau_svm_vm *vm, struct nouveau_svm_pref
 	prefetch->stay = false;
 	if (!ret) {
 		nr = nouveau_svm_range_vram(vm, range);
-		prefetch->pages += prefetch->vram ? nr : nouveau_svm_range_pages(range) - nr;
+		if (!prefetch->vram)
+			nr = nouveau_svm_range_pages(range) - nr;
+		/* A range that was there already may be larger than what was asked for. */
+		ge = min_t(u64, drm_gpusvm_range_end(&range->base), prefetch->end);
+		prefetch->pages += min_t(u64, nr, PHYS_PFN(ge - prefetch->start));
 		prefetch->start = drm_gpusvm_range_end(&range->base);
 	} else {
 		prefetch->start += PAGE_SIZE;
