@@ -223,8 +223,11 @@ static void test_three_write(struct svm *svm)
 /**
  * SUBTEST: dead-owner
  * Description: a child shares what is in VRAM, its parent is gone: buffers get the VRAM, the child its data
+ *
+ * SUBTEST: dead-owner-thp
+ * Description: the same in huge pages, for which RAM has room
  */
-static void test_dead_owner(struct svm *svm)
+static void test_dead_owner(struct svm *svm, enum page_kind kind)
 {
 	const size_t len = 16 * SZ_1M;
 	int go[2], out[2], st;
@@ -242,7 +245,7 @@ static void test_dead_owner(struct svm *svm)
 		char *p;
 
 		close(svm->dev.fd);
-		p = svm_alloc(len, PAGES_4K);
+		p = svm_alloc(len, kind);
 		svm_open(&mine);
 		svm_cpu_write_pages(p, pages_of(len), 0x700);
 		gpu_write(&mine, p, pages_of(len), 0x800);
@@ -940,7 +943,9 @@ int igt_main()
 			test_pieces(&svm);
 		igt_describe("The owner is dead");
 		igt_subtest("dead-owner")
-			test_dead_owner(&svm);
+			test_dead_owner(&svm, PAGES_4K);
+		igt_subtest("dead-owner-thp")
+			test_dead_owner(&svm, PAGES_THP);
 		igt_describe("A kernel works on it");
 		igt_subtest("while-working")
 			test_while(&svm);
