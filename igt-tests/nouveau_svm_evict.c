@@ -102,6 +102,51 @@ static void test_buffers(struct svm *svm, enum page_kind kind)
 	svm_free(p, len);
 }
 
+/* How many words of @value buffers in all of VRAM have, one of each page looked at. */
+static uint32_t words_in_buffers(struct svm *svm, uint32_t value)
+{
+	struct svm_vram fill;
+	uint32_t i, hits = 0;
+	size_t at;
+
+	svm_vram_fill(svm, &fill);
+	for (i = 0; i < fill.nr; i++)
+		for (at = 64; at < fill.bo[i].size; at += SZ_4K)
+			hits += *(volatile uint32_t *)((char *)fill.bo[i].map + at) == value;
+	svm_vram_release(&fill);
+	return hits;
+}
+
+/**
+ * SUBTEST: buffers-are-clear-%s
+ * Description: buffers of another program get VRAM in which a process had its memory, %arg[1]: they do not show it
+ *
+ * arg[1]:
+ *
+ * @gone: which it has unmapped
+ * @evicted: which has to make way
+ */
+static void test_clear(struct svm *svm, bool gone)
+{
+	const size_t len = 32 * SZ_1M;
+	char *p = svm_alloc(len, PAGES_THP);
+	struct svm other;
+
+	svm_open(&other);
+	memset(p, 0x5e, len);
+	svm_bind_vram(svm, p, len);
+	igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), pages_of(len));
+	if (gone)
+		svm_free(p, len);
+	igt_assert_eq_u32(words_in_buffers(&other, 0x5e5e5e5e), 0);
+	if (!gone) {
+		igt_assert_lte((int)svm_count_pages(p, len, PAGE_IN_VRAM), (int)pages_of(len) / 8);
+		igt_assert(p[0] == 0x5e && !memcmp(p, p + 1, len - 1));
+		svm_free(p, len);
+	}
+	svm_close(&other);
+}
+
 /**
  * SUBTEST: by-bind
  * Description: SVM_BIND of 1.5 times VRAM, piece by piece: each piece gets in, all data is right
@@ -928,6 +973,11 @@ int igt_main()
 			test_buffers(&svm, PAGES_4K);
 		igt_subtest("by-buffers-thp")
 			test_buffers(&svm, PAGES_THP);
+		igt_describe("What buffers find in VRAM");
+		igt_subtest("buffers-are-clear-gone")
+			test_clear(&svm, true);
+		igt_subtest("buffers-are-clear-evicted")
+			test_clear(&svm, false);
 		igt_describe("SVM_BIND wants VRAM");
 		igt_subtest("by-bind")
 			test_bind(&svm);

@@ -616,6 +616,39 @@ static void rounds(void (*prepare)(void), void (*work)(void), void (*after)(void
  * @4k: 4 KiB
  * @thp: 2 MiB
  */
+/**
+ * SUBTEST: clear-by-cpu
+ * Description: a buffer gets VRAM, in which there may have been memory of a process, and the copy engine cannot clear it
+ */
+static void clear_by_cpu(void)
+{
+	const char *const fails[] = { NULL, "nouveau_svm_dmem_clear", "nouveau_svm_ce_submit" };
+	struct nv_bo bo;
+	size_t i, at;
+
+	/* There was some: from now on buffers are cleared. */
+	begin_64k_in_vram();
+	for (i = 0; i < ARRAY_SIZE(fails); i++) {
+		igt_assert_eq(nv_bo_new(&s.svm.dev, SZ_64K, NOUVEAU_GEM_DOMAIN_VRAM, &bo), 0);
+		for (at = 0; at < SZ_64K; at += SZ_4K)
+			*(volatile uint32_t *)((char *)bo.map + at) = 0x5e5e5e5e;
+		nv_bo_del(&bo);
+		/* The next one of this size lies where it lay. */
+		if (fails[i])
+			svm_fail_in(fails[i], 1);
+		igt_assert_eq(nv_bo_new(&s.svm.dev, SZ_64K, NOUVEAU_GEM_DOMAIN_VRAM, &bo), 0);
+		if (fails[i]) {
+			igt_assert_eq_u32(svm_fail_in_left(), 0);
+			svm_fail_in_end();
+		}
+		for (at = 0; at < SZ_64K; at += SZ_4K)
+			igt_assert_eq_u32(*(volatile uint32_t *)((char *)bo.map + at), 0);
+		nv_bo_del(&bo);
+	}
+	svm_gpu_write_pages(&s.svm, s.mem, s.nr, 0x200);
+	end();
+}
+
 int igt_main()
 {
 	igt_fixture()
@@ -680,6 +713,9 @@ int igt_main()
 	igt_describe("The channel for copies is being replaced");
 	igt_subtest("turned-away")
 		turned_away();
+	igt_describe("The CPU clears what a buffer gets");
+	igt_subtest("clear-by-cpu")
+		clear_by_cpu();
 	igt_describe("SVM_BIND of swapped memory");
 	igt_subtest("prefetch-swapped") {
 		svm_swap_on(64 * SZ_1M);

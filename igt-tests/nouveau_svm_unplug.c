@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -20,6 +21,9 @@
 #include "gpu_model.h"
 #include "igt.h"
 #include "svm_test.h"
+
+#include <drm.h>
+#include <nouveau_drm.h>
 
 IGT_TEST_DESCRIPTION("Unbind, removal and unload with data in VRAM.");
 
@@ -130,6 +134,59 @@ static void test_live(enum way way)
 	bring_back(way, slot);
 	works();
 	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: unbind-exported
+ * Description: another GPU works with a buffer of the one whose driver is unbound: its memory is not anybody else's
+ *
+ * Wants two GPUs.
+ */
+static void test_exported(void)
+{
+	const size_t len = SZ_2M, memory = 512 * SZ_1M;
+	struct drm_prime_handle prime = { .flags = DRM_CLOEXEC | DRM_RDWR };
+	struct nv_bo mine, theirs;
+	struct nv_dev first;
+	struct svm second;
+	char slot[64];
+	uint32_t i, turn, *q;
+
+	svm_gpu_slot(slot);
+	svm_open_on(&second, 1);
+	igt_assert_eq(nv_dev_init(&first, drm_open_driver_render(DRIVER_ANY)), 0);
+	igt_assert_eq(nv_bo_new(&first, len, NOUVEAU_GEM_DOMAIN_GART, &mine), 0);
+	for (i = 0; i < len / SZ_4K; i++)
+		((volatile uint32_t *)mine.map)[i * SZ_4K / 4] = 0x900 + i;
+	prime.handle = mine.handle;
+	igt_assert_eq(ioctl(first.fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime), 0);
+	igt_assert_eq(nv_bo_import(&second.dev, prime.fd, len, &theirs), 0);
+
+	for (turn = 0; turn < 2; turn++) {
+		for (i = 0; i < len / SZ_4K; i += 8) {
+			nv_use(&second.chan, &theirs);
+			nv_use(&second.chan, &second.out);
+			nv_copy(&second.chan, second.out.va, theirs.va + i * SZ_4K, 4);
+			igt_assert_eq(nv_submit(&second.chan), 0);
+			igt_assert_eq(nv_wait(&second.chan, 0), 0);
+			igt_assert_eq_u32(*(volatile uint32_t *)second.out.map, 0x900 + i);
+		}
+		if (turn)
+			break;
+		svm_driver_unbind(slot);
+		/* Whatever was freed is in use again. */
+		q = mmap(NULL, memory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		igt_assert(q != MAP_FAILED);
+		memset(q, 0x5e, memory);
+	}
+	munmap(q, memory);
+	nv_bo_del(&theirs);
+	close(prime.fd);
+	nv_bo_del(&mine);
+	nv_dev_close(&first);
+	svm_close(&second);
+	svm_driver_bind(slot);
+	works();
 }
 
 /**
@@ -476,6 +533,9 @@ int igt_main()
 		test_data_left(UNBIND);
 	igt_subtest("remove-data-left")
 		test_data_left(REMOVE);
+	igt_describe("Another GPU has a buffer");
+	igt_subtest("unbind-exported")
+		test_exported();
 	igt_describe("Unbind beside a block that stays");
 	igt_subtest("unbind-beside-stuck")
 		test_beside_stuck();

@@ -390,7 +390,8 @@ static void test_two(void)
  */
 static void test_ring(void)
 {
-	hang_with(6, true);
+	/* Two of them fill it: 256 copies and 256 clears, 22 KiB of commands each, and the ring has 64 KiB. */
+	hang_with(4, true);
 }
 
 static uint64_t copy_errors(void)
@@ -443,6 +444,72 @@ static void test_idle_killed(void)
 	svm_free(p, SZ_2M);
 }
 
+/* A program without SVM, which has a channel for copies. */
+struct plain {
+	struct nv_dev dev;
+	struct nv_bo data;
+	struct nv_chan chan;
+};
+
+static void plain_open(struct plain *plain)
+{
+	igt_assert_eq(nv_dev_init(&plain->dev, drm_open_driver_render(DRIVER_ANY)), 0);
+	igt_assert_eq(nv_chan_new(&plain->dev, NV_ENGINE_CE, &plain->chan), 0);
+	igt_assert_eq(nv_bo_new(&plain->dev, SZ_64K, NOUVEAU_GEM_DOMAIN_GART, &plain->data), 0);
+}
+
+static void plain_close(struct plain *plain)
+{
+	nv_bo_del(&plain->data);
+	nv_chan_del(&plain->chan);
+	nv_dev_close(&plain->dev);
+}
+
+/* Copies a page. -ENODEV: nothing is there, and the channel is gone. */
+static int plain_copy(struct plain *plain, uint64_t dst, uint64_t src)
+{
+	int err;
+
+	nv_use(&plain->chan, &plain->data);
+	nv_copy(&plain->chan, dst, src, SZ_4K);
+	err = nv_submit(&plain->chan);
+	return err ? err : nv_wait(&plain->chan, 0);
+}
+
+static bool plain_owns(const struct plain *plain, uint64_t va)
+{
+	const struct nv_bo *const bo[] = { &plain->data, &plain->chan.push, &plain->chan.code, &plain->chan.launch,
+					   &plain->chan.fence };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bo); i++)
+		if (va - bo[i]->va < bo[i]->size)
+			return true;
+	return false;
+}
+
+/*
+ * Does the kernel find in the page at @va which fences are over? It has 16 bytes for each channel, a number and a time.
+ * With another submission both of them have grown for that channel, and nothing else has changed.
+ */
+static bool has_fences(struct plain *plain, uint64_t va)
+{
+	const uint32_t *a = plain->data.map, *b = a + SZ_4K / 4;
+	uint32_t i, grown = 0, other = 0;
+
+	if (plain_copy(plain, plain->data.va, va) || plain_copy(plain, plain->data.va + SZ_4K, va))
+		return false;
+	for (i = 0; i < SZ_4K / 4; i += 4) {
+		if (!memcmp(a + i, b + i, 16))
+			continue;
+		if (b[i] - a[i] == 1 && a[i + 1] == b[i + 1] && a[i + 2] != b[i + 2])
+			grown++;
+		else
+			other++;
+	}
+	return grown == 1 && !other;
+}
+
 struct toucher {
 	const char *p;
 	bool ok;
@@ -475,6 +542,66 @@ static void *toucher_main(void *arg)
 	/* What was told has to be true now. */
 	t->busy = engine_busy();
 	return NULL;
+}
+
+/**
+ * SUBTEST: forged-fence
+ * Description: another program writes to the words that tell of the ends of fences: no copy is taken for done that is not
+ */
+static void test_forged(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_THP);
+	pthread_barrier_t start;
+	struct toucher t = { .p = p, .start = &start };
+	struct plain plain;
+	uint32_t i, nr = 0;
+	pthread_t thread;
+	struct svm svm;
+	uint64_t va;
+
+	begin();
+	/* The kernel maps them when the channel is made; who looks where nothing is loses its channel. */
+	for (va = SZ_4K; va < SZ_1M; va += SZ_4K) {
+		plain_open(&plain);
+		if (!plain_owns(&plain, va) && has_fences(&plain, va))
+			break;
+		plain_close(&plain);
+	}
+	igt_assert_f(va < SZ_1M, "where fences are told was not found\n");
+
+	svm_open(&svm);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_bind_vram(&svm, p, SZ_2M);
+	svm_gpu_write_pages(&svm, p, NR, 0x200);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
+
+	/* There it says now that all fences are over up to a number that is far off, whichever channel it is. */
+	for (i = 0; i < SZ_4K / 4; i++)
+		((volatile uint32_t *)plain.data.map)[i] = 0x20000000;
+	for (; !plain_owns(&plain, va) && !plain_copy(&plain, va, plain.data.va); va += SZ_4K)
+		nr++;
+	igt_assert_lte(1, (int)nr);
+	igt_assert_eq(pthread_barrier_init(&start, NULL, 2), 0);
+	igt_assert_eq(pthread_create(&thread, NULL, toucher_main, &t), 0);
+	/* The engine takes two seconds before it begins. */
+	hang();
+	pthread_barrier_wait(&start);
+	usleep(2000000);
+	igt_assert_eq(go_on(0, 0), 0);
+	pthread_join(thread, NULL);
+	igt_assert(t.ok);
+	igt_assert_eq_u32(t.word, 0x200);
+	igt_assert_eq(t.busy, 0);
+	igt_assert(!wedged());
+	svm_cpu_check_pages(p, NR, 0x200, false);
+	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR);
+	svm_gpu_check_pages(&svm, p, NR, 0x200);
+	svm_close(&svm);
+	plain_close(&plain);
+	svm_free(p, SZ_2M);
+	pthread_barrier_destroy(&start);
+	/* Other channels' words are wrong too. */
+	heal();
 }
 
 static bool comes_to_wait(const pid_t *tid)
@@ -685,6 +812,9 @@ int igt_main()
 	igt_describe("The engine hangs with the ring full");
 	igt_subtest("ring-full")
 		test_ring();
+	igt_describe("Another program says that a copy is over");
+	igt_subtest("forged-fence")
+		test_forged();
 	igt_describe("The channel is killed while it is idle");
 	igt_subtest("idle-channel-killed")
 		test_idle_killed();

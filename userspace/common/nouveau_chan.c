@@ -186,6 +186,27 @@ int nv_bo_new(struct nv_dev *dev, uint64_t size, uint32_t domain, struct nv_bo *
 	return ret;
 }
 
+int nv_bo_import(struct nv_dev *dev, int fd, uint64_t size, struct nv_bo *bo)
+{
+	struct drm_prime_handle prime = { .fd = fd };
+	struct drm_nouveau_gem_info info = { 0 };
+	int ret;
+
+	memset(bo, 0, sizeof(*bo));
+	if (ioctl(dev->fd, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime))
+		return -errno;
+	bo->dev = dev;
+	bo->handle = info.handle = prime.handle;
+	bo->domain = NOUVEAU_GEM_DOMAIN_GART;
+	bo->size = size;
+	ret = nv_ioctl(dev->fd, DRM_NOUVEAU_GEM_INFO, &info, sizeof(info), NV_RW);
+	if (ret)
+		nv_bo_del(bo);
+	else
+		bo->va = info.offset;
+	return ret;
+}
+
 void nv_bo_del(struct nv_bo *bo)
 {
 	struct drm_gem_close req = { .handle = bo->handle };

@@ -137,6 +137,8 @@ int nv_svm_bind(struct nv_dev *dev, const void *addr, size_t len, bool vram, uin
 int nv_svm_bind_raw(int fd, uint64_t header, uint64_t start, uint64_t end, uint64_t npages, uint64_t *pages);
 
 int nv_bo_new(struct nv_dev *dev, uint64_t size, uint32_t domain, struct nv_bo *bo);
+/** nv_bo_import() - the buffer behind a dma-buf, @fd, of @size bytes, without a CPU mapping. */
+int nv_bo_import(struct nv_dev *dev, int fd, uint64_t size, struct nv_bo *bo);
 void nv_bo_del(struct nv_bo *bo);
 /** nv_bo_prep() - wait for the GPU to be done with @bo. */
 int nv_bo_prep(struct nv_bo *bo, bool write);

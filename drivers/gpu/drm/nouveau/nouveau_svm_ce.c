@@ -31,10 +31,12 @@
  */
 #include "nouveau_svm_ce.h"
 #include "nouveau_svm_core.h"
+#include "nouveau_bo.h"
 #include "nouveau_chan.h"
 #include "nouveau_dma.h"
 #include "nouveau_drv.h"
 #include "nouveau_fence.h"
+#include "nouveau_vmm.h"
 
 #include <linux/completion.h>
 #include <linux/sched/mm.h>
@@ -87,6 +89,15 @@ struct nouveau_svm_ce {
 	struct mutex lock;
 	/** @func: the channel's operations, less the ring's own semaphore */
 	struct nvif_chan_func func;
+	/**
+	 * @word: a page whose first word is the last fence that is over. Those of
+	 * other channels are in a buffer that all clients have mapped, to write to
+	 * it: one of them could say that a copy is over. In RAM, so that it is
+	 * there after a sleep.
+	 */
+	struct nouveau_bo *word;
+	/** @vma: where the channel has @word; no client's address space has it */
+	struct nouveau_vma *vma;
 	/** @mark: where submissions end that may not be over, oldest first */
 	struct nouveau_svm_ce_mark mark[NOUVEAU_SVM_CE_MARKS];
 	/** @marks: how many there are */
@@ -148,15 +159,44 @@ nouveau_svm_run_add(struct nouveau_svm_run *run, unsigned int nr,
 	return nr + 1;
 }
 
+static struct nouveau_svm_ce *
+to_nouveau_svm_ce(struct nvif_chan *nvif)
+{
+	return container_of(nvif->func, struct nouveau_svm_ce, func);
+}
+
+/* &nouveau_fence_chan.emit of a channel that was adopted. */
+static int
+nouveau_svm_ce_fence_emit(struct nouveau_fence *fence)
+{
+	struct nouveau_channel *chan = unrcu_pointer(fence->channel);
+	struct nouveau_fence_chan *fctx = chan->fence;
+
+	return fctx->emit32(chan, to_nouveau_svm_ce(&chan->chan)->vma->addr,
+			    fence->base.seqno);
+}
+
+/* &nouveau_fence_chan.read of a channel that was adopted. */
+static u32
+nouveau_svm_ce_fence_read(struct nouveau_channel *chan)
+{
+	u32 seqno = nouveau_bo_rd32(to_nouveau_svm_ce(&chan->chan)->word, 0);
+
+	/*
+	 * Pairs with the engine, which writes the word after all that it copied
+	 * (FLUSH_ENABLE of the last run, and the release waits for that): what was
+	 * copied is read after it.
+	 */
+	dma_rmb();
+	return seqno;
+}
+
 /* How far the engine has read the ring: to the end of what its fences say is over. */
 static struct nouveau_svm_ce *
 nouveau_svm_ce_progress(struct nvif_chan *nvif)
 {
-	struct nouveau_svm_ce *ce =
-		container_of(nvif->func, struct nouveau_svm_ce, func);
-	struct nouveau_channel *chan = container_of(nvif, struct nouveau_channel, chan);
-	struct nouveau_fence_chan *fctx = chan->fence;
-	u32 seqno = fctx->read(chan);
+	struct nouveau_svm_ce *ce = to_nouveau_svm_ce(nvif);
+	u32 seqno = nouveau_svm_ce_fence_read(ce->chan);
 	unsigned int over = 0;
 
 	lockdep_assert_held(&ce->lock);
@@ -234,16 +274,21 @@ nouveau_svm_ce_forget(struct nouveau_svm_ce *ce)
 		nouveau_fence_unref(&ce->mark[--ce->marks].fence);
 }
 
-/* Use a channel that is idle. */
+/* Use a channel that is idle, and has no fence. */
 static void
 nouveau_svm_ce_adopt(struct nouveau_svm_ce *ce)
 {
+	struct nouveau_fence_chan *fctx = ce->chan->fence;
+
 	ce->func = *ce->chan->chan.func;
 	ce->func.push.read_get = nouveau_svm_ce_push_get;
 	ce->func.gpfifo.read_get = nouveau_svm_ce_gpfifo_get;
 	ce->func.gpfifo.post = NULL;
 	ce->func.gpfifo.post_size = 0;
 	ce->chan->chan.func = &ce->func;
+	nouveau_bo_wr32(ce->word, 0, fctx->sequence);
+	fctx->emit = nouveau_svm_ce_fence_emit;
+	fctx->read = nouveau_svm_ce_fence_read;
 	ce->nth++;
 	nouveau_svm_ce_forget(ce);
 	ce->done = nouveau_svm_ce_here(ce->chan, NULL);
@@ -286,9 +331,11 @@ nouveau_svm_ce_push_copy(struct nvif_push *push, u64 dst, u64 src, u32 bytes,
 }
 
 static void
-nouveau_svm_ce_push_clear(struct nvif_push *push, u64 dst, u32 bytes,
+nouveau_svm_ce_push_clear(struct nvif_push *push, u64 dst, u32 bytes, bool vmm,
 			  bool first, bool last)
 {
+	const u32 launch = nouveau_svm_ce_launch(first, last) &
+			   ~(vmm ? DRF_SMASK(NVA0B5_LAUNCH_DMA_DST_TYPE) : 0);
 	/* Elements of 8 bytes: both constants, which are zero. */
 	const u32 components =
 		NVDEF(NVA0B5, SET_REMAP_COMPONENTS, COMPONENT_SIZE, FOUR) |
@@ -303,7 +350,7 @@ nouveau_svm_ce_push_clear(struct nvif_push *push, u64 dst, u32 bytes,
 		  OFFSET_OUT_LOWER, lower_32_bits(dst));
 	PUSH_MTHD(push, NVA0B5, LINE_LENGTH_IN, bytes >> 3,
 		  LINE_COUNT, 1);
-	PUSH_MTHD(push, NVA0B5, LAUNCH_DMA, nouveau_svm_ce_launch(first, last) |
+	PUSH_MTHD(push, NVA0B5, LAUNCH_DMA, launch |
 		  NVDEF(NVA0B5, LAUNCH_DMA, REMAP_ENABLE, TRUE));
 }
 
@@ -328,8 +375,9 @@ nouveau_svm_ce_push(struct nouveau_svm_ce *ce, bool to_vram,
 	for (i = 0; i < nr; i++) {
 		bool first = i == 0, last = i == nr - 1;
 
-		if (run[i].dma == NOUVEAU_SVM_RUN_CLEAR)
+		if (run[i].dma >= NOUVEAU_SVM_RUN_CLEAR_VMM)
 			nouveau_svm_ce_push_clear(push, run[i].vram, run[i].bytes,
+						  run[i].dma == NOUVEAU_SVM_RUN_CLEAR_VMM,
 						  first, last);
 		else if (to_vram)
 			nouveau_svm_ce_push_copy(push, run[i].vram, run[i].dma,
@@ -528,8 +576,10 @@ nouveau_svm_ce_submit(struct nouveau_svm_ce *ce, bool to_vram,
 	nouveau_fence_unref(&fence);
 
 	if (!ret) {
-		for (i = 0; i < nr; i++)
-			bytes += run[i].bytes;
+		for (i = 0; i < nr; i++) {
+			if (run[i].dma != NOUVEAU_SVM_RUN_CLEAR_VMM)
+				bytes += run[i].bytes;
+		}
 		nouveau_svm_count(ce->svm, to_vram ? NOUVEAU_SVM_STAT_TO_VRAM :
 				  NOUVEAU_SVM_STAT_TO_RAM, bytes);
 	}
@@ -646,9 +696,9 @@ nouveau_svm_ce_work(struct work_struct *work)
 
 	/*
 	 * Nobody else stops, replaces or uses it while it is dead. As in nouveau_channel_del()
-	 * its fences go before its number, which any other channel may get at once: the word
-	 * of memory that fences are told by is the number's, and their end writes there. Who
-	 * waits for one is told before, and waits on in nouveau_svm_ce_failed().
+	 * its fences go before its number, which any other channel may get at once: their end
+	 * writes to the word of memory by which that number's fences are told. Who waits for
+	 * one is told before, and waits on in nouveau_svm_ce_failed().
 	 */
 	if (ce->chan) {
 		nouveau_channel_kill(ce->chan);
@@ -690,6 +740,13 @@ nouveau_svm_ce_work(struct work_struct *work)
 	mutex_unlock(&ce->lock);
 }
 
+static void
+nouveau_svm_ce_word_del(struct nouveau_svm_ce *ce)
+{
+	nouveau_vma_del(&ce->vma);
+	nouveau_bo_unpin_del(&ce->word);
+}
+
 /**
  * nouveau_svm_ce_new() - Find a copy engine and make a channel on it
  * @svm: the device
@@ -716,14 +773,24 @@ nouveau_svm_ce_new(struct nouveau_svm_dev *svm)
 	init_completion(&ce->stopped);
 	init_completion(&ce->quiet);
 	INIT_WORK(&ce->work, nouveau_svm_ce_work);
+	ret = nouveau_bo_new_map_gpu(&svm->drm->client,
+				     NOUVEAU_GEM_DOMAIN_GART | NOUVEAU_GEM_DOMAIN_COHERENT,
+				     sizeof(u32), &ce->word, &ce->vma);
+	if (ret)
+		goto err_free;
+
 	ret = nouveau_svm_ce_chan_new(svm, &ce->copy, &ce->chan);
-	if (ret) {
-		kfree(ce);
-		return ERR_PTR(ret);
-	}
+	if (ret)
+		goto err_word;
 
 	nouveau_svm_ce_adopt(ce);
 	return ce;
+
+err_word:
+	nouveau_svm_ce_word_del(ce);
+err_free:
+	kfree(ce);
+	return ERR_PTR(ret);
 }
 
 /**
@@ -748,6 +815,7 @@ nouveau_svm_ce_del(struct nouveau_svm_ce **pce)
 		nvif_object_dtor(ce->copy);
 	kfree(ce->copy);
 	nouveau_channel_del(&ce->chan);
+	nouveau_svm_ce_word_del(ce);
 	mutex_destroy(&ce->lock);
 	kfree(ce);
 }

@@ -13,7 +13,10 @@ struct nouveau_svm_dev;
 struct nouveau_svm_run {
 	/** @vram: address in VRAM */
 	u64 vram;
-	/** @dma: address for DMA of the other side, %NOUVEAU_SVM_RUN_CLEAR if none */
+	/**
+	 * @dma: address for DMA of the other side, %NOUVEAU_SVM_RUN_CLEAR or
+	 * %NOUVEAU_SVM_RUN_CLEAR_VMM if none
+	 */
 	u64 dma;
 	/** @bytes: length, a multiple of the page size */
 	u32 bytes;
@@ -21,6 +24,9 @@ struct nouveau_svm_run {
 
 /* There is no other side: fill VRAM with zeroes. */
 #define NOUVEAU_SVM_RUN_CLEAR	(~0ULL)
+
+/* The same; &nouveau_svm_run.vram is an address of the kernel's address space. */
+#define NOUVEAU_SVM_RUN_CLEAR_VMM	(~0ULL - 1)
 
 /* Launches that one submission holds: 12 words each fill half of the ring. */
 #define NOUVEAU_SVM_RUN_MAX	640

@@ -121,6 +121,8 @@ struct nouveau_svm_dev {
 	struct list_head blocks;
 	/** @no_devmem: refuse to make blocks of VRAM: suspended or going away */
 	bool no_devmem;
+	/** @had_devmem: there was a block; VRAM that a buffer gets may be of one */
+	bool had_devmem;
 
 	/** @lock: protects @vms and @leaving; outside of &nouveau_svm_vm.lock */
 	struct mutex lock;

@@ -47,6 +47,7 @@
 #include "nouveau_svm_trace.h"
 #include "nouveau_bo.h"
 #include "nouveau_drv.h"
+#include "nouveau_mem.h"
 
 #include <linux/cpu.h>
 #include <linux/dma-mapping.h>
@@ -64,6 +65,8 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_pagemap_util.h>
 #include <drm/ttm/ttm_bo.h>
+
+#include <nvif/if900d.h>
 
 #include <subdev/fb.h>
 
@@ -421,6 +424,61 @@ nouveau_svm_vram_free(struct nouveau_svm_dev *svm, u64 enough)
 	return room;
 }
 
+/**
+ * nouveau_svm_dmem_clear() - Clear VRAM that a buffer is about to get
+ * @drm: the device
+ * @reg: the VRAM
+ *
+ * Whoever gets the buffer may read it, and must not find what processes had in blocks of
+ * pages there. Does nothing until there was a block: nobody pays who does not use SVM.
+ * Blocks are not cleared, since all of one is filled or cleared when pages come.
+ *
+ * Context: The buffer is reserved. Waits for the copy engine, not for anybody's work.
+ * Return: 0 if nothing of a process is there. Negative errno if the copy engine cannot be
+ * used for now, see nouveau_svm_ce_submit(), or there is no memory for page tables.
+ */
+int
+nouveau_svm_dmem_clear(struct nouveau_drm *drm, struct ttm_resource *reg)
+{
+	struct nvif_vmm *vmm = &drm->client.vmm.vmm;
+	struct nouveau_mem *mem = nouveau_mem(reg);
+	struct gf100_vmm_map_v0 args = {};
+	struct nvif_vma vma = {};
+	struct nouveau_svm_dev *svm;
+	u64 at, bytes;
+	int idx, ret;
+
+	if (!drm_dev_enter(drm->dev, &idx))
+		return 0;
+
+	ret = 0;
+	svm = drm->svm_dev;
+	/* Pairs with WRITE_ONCE() in nouveau_svm_devmem_new(). */
+	if (!svm || !READ_ONCE(svm->had_devmem))
+		goto out;
+
+	/* It may be in pieces. As plain memory, whatever kind the buffer is of. */
+	ret = nvif_vmm_get(vmm, LAZY, false, mem->mem.page, 0, mem->mem.size, &vma);
+	if (ret)
+		goto out;
+	ret = nvif_vmm_map(vmm, vma.addr, mem->mem.size, &args, sizeof(args), &mem->mem, 0);
+
+	for (at = 0; !ret && at < mem->mem.size; at += bytes) {
+		struct nouveau_svm_run run = {
+			.vram = vma.addr + at,
+			.dma = NOUVEAU_SVM_RUN_CLEAR_VMM,
+		};
+
+		bytes = min_t(u64, mem->mem.size - at, SZ_1G);
+		run.bytes = bytes;
+		ret = nouveau_svm_ce_submit(svm->ce, true, &run, 1);
+	}
+	nvif_vmm_put(vmm, &vma);
+out:
+	drm_dev_exit(idx);
+	return ret;
+}
+
 /* Takes free VRAM. Returns a block whose buffer is reserved, so that nobody evicts it. */
 static struct nouveau_svm_devmem *
 nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
@@ -471,6 +529,8 @@ nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
 	devmem->drm = drm->dev;
 	devmem->svm = svm;
 	devmem->bo->svm = devmem;
+	/* Pairs with READ_ONCE() in nouveau_svm_dmem_clear(): before VRAM is given back. */
+	WRITE_ONCE(svm->had_devmem, true);
 	mmgrab(mm);
 	pm_runtime_get_noresume(drm->dev->dev);
 	spin_lock(&svm->blocks_lock);

@@ -7,8 +7,10 @@
 #include <drm/drm_pagemap.h>
 
 struct mm_struct;
+struct nouveau_drm;
 struct nouveau_svm_dev;
 struct nouveau_svm_devmem;
+struct ttm_resource;
 
 /* Address in the VRAM of the device that maps it. */
 #define NOUVEAU_SVM_INTERCONNECT_VRAM	DRM_INTERCONNECT_DRIVER
@@ -25,11 +27,18 @@ int nouveau_svm_dmem_populate(struct drm_pagemap *dpagemap, struct mm_struct *mm
 int nouveau_svm_dmem_make_room(struct nouveau_svm_dev *svm, unsigned long size);
 
 int nouveau_svm_devmem_evict(struct nouveau_svm_devmem *devmem);
+int nouveau_svm_dmem_clear(struct nouveau_drm *drm, struct ttm_resource *reg);
 #else
 static inline int
 nouveau_svm_devmem_evict(struct nouveau_svm_devmem *devmem)
 {
 	return -ENODEV;
+}
+
+static inline int
+nouveau_svm_dmem_clear(struct nouveau_drm *drm, struct ttm_resource *reg)
+{
+	return 0;
 }
 #endif
 #endif

@@ -25,12 +25,13 @@
  * or come back. If their entries stayed they would be found later, when the memory
  * may be gone or have moved for good.
  *
- * A fault that cannot be resolved is cancelled, which lets the shader drain, and
- * its channel is killed. The reason is in the kernel log and in the address
- * space's record. Memory that runs short or does not hold still is tried again, as
- * often as %NOUVEAU_SVM_STORM_MAX for each page, and more slowly after a while: it
- * may take time to become free, but a shader that waits keeps others from the
- * engine.
+ * A fault that cannot be resolved is replayed once, since an entry that is older than
+ * the last replay may be found all the same. If it comes again it is cancelled, which
+ * lets the shader drain, and its channel is killed. The reason is in the kernel log
+ * and in the address space's record. Memory that runs short or does not hold still is
+ * tried again, as often as %NOUVEAU_SVM_STORM_MAX for each page, and more slowly after
+ * a while: it may take time to become free, but a shader that waits keeps others from
+ * the engine.
  *
  * What this file owns: the fault buffer and the queues. Which address space an
  * entry belongs to, nouveau_svm_inst.c knows.
@@ -350,6 +351,29 @@ nouveau_svm_storm(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fau
 	return 0;
 }
 
+/*
+ * An access that cannot be had. Its entry may be older than the last replay, if it came
+ * late or while that was being sent: then the access is over, the memory may be gone, and
+ * the channel is healthy or even somebody else's. Whoever waits asks again after a replay.
+ */
+static bool
+nouveau_svm_fault_asked_again(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fault,
+			      int error)
+{
+	struct nouveau_svm_trouble *trouble = nouveau_svm_trouble_get(vm, fault->addr);
+
+	lockdep_assert_held(&vm->lock);
+	if (trouble->tries) {
+		nouveau_svm_trouble_drop(vm, trouble - vm->trouble);
+		return true;
+	}
+
+	trouble->batch = vm->batches;
+	trouble->error = error;
+	trouble->tries = 1;
+	return false;
+}
+
 static void
 nouveau_svm_record(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fault,
 		   int error)
@@ -395,6 +419,8 @@ nouveau_svm_fault_resolve(struct nouveau_svm_vm *vm, const struct nouveau_svm_fa
 	if (ret == -ENOMEM || ret == -EBUSY || ret == -EAGAIN) {
 		ret = nouveau_svm_storm(vm, fault, ret, tries);
 		cond_resched();
+	} else if (ret && ret != -EINTR && !nouveau_svm_fault_asked_again(vm, fault, ret)) {
+		ret = 0;
 	}
 	return ret;
 }
