@@ -74,6 +74,8 @@ static void setup(void)
 }
 
 /* What one round works on. */
+#define HOGS 6
+
 static struct {
 	struct svm svm;
 	char *mem;
@@ -90,6 +92,9 @@ static struct {
 	/* the function that failed, and how often it was the one of which a test asks */
 	char where[64];
 	unsigned int busy;
+	/* a program without SVM, and its buffers */
+	struct svm hog;
+	struct nv_bo hogs[HOGS];
 } s;
 
 static sigjmp_buf bus_error;
@@ -341,14 +346,50 @@ static void cpu_touches(void)
 	svm_gpu_write_pages(&s.svm, s.mem, s.nr, 0x200);
 }
 
+/*
+ * Another program, whose buffers are a little more than VRAM holds: a large one and some small ones. It has them from
+ * before: one that is new is cleared, which fails too, and what the CPU clears instead takes the machine its time.
+ */
+static void hog_open(void)
+{
+	uint32_t i;
+
+	igt_assert_eq(nv_dev_init(&s.hog.dev, drm_open_driver_render(DRIVER_ANY)), 0);
+	igt_assert_eq(nv_chan_new(&s.hog.dev, NV_ENGINE_CE, &s.hog.chan), 0);
+	for (i = 0; i < HOGS; i++)
+		igt_assert_eq(nv_bo_new(&s.hog.dev, i ? SZ_2M : svm_vram_size(&s.hog) - 6 * SZ_2M,
+					NOUVEAU_GEM_DOMAIN_VRAM, &s.hogs[i]), 0);
+}
+
+static void hog_close(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < HOGS; i++)
+		nv_bo_del(&s.hogs[i]);
+	nv_chan_del(&s.hog.chan);
+	nv_dev_close(&s.hog.dev);
+}
+
+/* It uses its buffers, for which those that are in RAM come back to VRAM. That may fail. The large one stays in use. */
+static void hog_works(void)
+{
+	uint32_t i;
+
+	for (i = 0; i <= HOGS; i++) {
+		nv_use(&s.hog.chan, &s.hogs[i % HOGS]);
+		nv_copy(&s.hog.chan, s.hogs[i % HOGS].va, s.hogs[i % HOGS].va + SZ_4K, 4);
+		if (!nv_submit(&s.hog.chan))
+			igt_assert_eq(nv_wait(&s.hog.chan, 0), 0);
+	}
+}
+
 /* Buffers take all of VRAM, at the cost of the block. */
 static void pressure(void)
 {
-	struct svm_vram fill;
 	uint32_t p;
 
-	svm_vram_fill(&s.svm, &fill);
-	svm_vram_release(&fill);
+	hog_works();
 	s.came_back = svm_count_pages(s.mem, s.len, PAGE_IN_RAM) == s.len / SZ_4K;
 	for (p = 0; p < s.nr; p++)
 		igt_assert_eq_u32(read_again((uint32_t *)(s.mem + p * SZ_4K)), 0x100 + p);
@@ -449,7 +490,6 @@ static void use_once(void)
 static void orphan(void)
 {
 	char *p = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct svm_vram fill;
 	struct svm svm = { 0 };
 	int st, gate[2];
 	unsigned int n;
@@ -490,10 +530,7 @@ static void orphan(void)
 	igt_assert_eq(waitpid(pid, &st, 0), pid);
 	igt_assert_eq(st, 0);
 	arm(s.nth);
-	igt_assert_eq(nv_dev_init(&svm.dev, drm_open_driver_render(DRIVER_ANY)), 0);
-	svm_vram_fill(&svm, &fill);
-	svm_vram_release(&fill);
-	nv_dev_close(&svm.dev);
+	hog_works();
 	close(gate[1]);
 	for (n = 0; n < 2000 && !*(volatile char *)&p[0]; n++)
 		usleep(10000);
@@ -557,6 +594,13 @@ static void rounds(void (*prepare)(void), void (*work)(void), void (*after)(void
 		s.nth = last + (tail || last < NTH_ALL ? 1 : nth_step());
 	}
 	igt_assert_f(last > 1, "nothing has failed\n");
+}
+
+static void rounds_beside_hog(void (*prepare)(void), void (*work)(void), void (*after)(void))
+{
+	hog_open();
+	rounds(prepare, work, after);
+	hog_close();
 }
 
 /**
@@ -727,11 +771,11 @@ int igt_main()
 		rounds(begin_forked, gpu_touches, end_forked);
 	igt_describe("Eviction of small pages");
 	igt_subtest("evict-4k")
-		rounds(begin_in_vram, pressure, after_pressure);
+		rounds_beside_hog(begin_in_vram, pressure, after_pressure);
 	igt_describe("Eviction of huge pages");
 	igt_subtest("evict-thp")
-		rounds(begin_thp_in_vram, pressure, after_pressure);
+		rounds_beside_hog(begin_thp_in_vram, pressure, after_pressure);
 	igt_describe("Eviction of a dead process's pages");
 	igt_subtest("evict-orphan")
-		rounds(nothing, orphan, after_orphan);
+		rounds_beside_hog(nothing, orphan, after_orphan);
 }
