@@ -99,6 +99,7 @@ struct hw_state;
 struct hw_units;
 struct mmu;
 struct fault_unit;
+struct late;
 struct fifo;
 struct gr;
 struct sm_array;
@@ -130,6 +131,7 @@ struct gpu {
 	struct hw_units *units;		/* PMC, PTIMER, BARs, falcons: hw/units.h */
 	struct mmu *mmu;
 	struct fault_unit *fault;
+	struct late *late;
 	struct fifo *fifo;
 	struct gr *gr;
 	struct sm_array *sm;

@@ -34,6 +34,7 @@
 	X(fecs)      \
 	X(mmu)       \
 	X(fault)     \
+	X(late)      \
 	X(pccsr)     \
 	X(pbdma)     \
 	X(fifo_sched) \

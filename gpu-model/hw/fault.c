@@ -159,7 +159,8 @@ static bool put_entry(struct gpu *gpu, const struct entry *e)
 		return false;
 	}
 	if (late)
-		late_valid(gpu, va + 28, e->w[7], gpu_now(gpu) + arm.delay_us * 1000);
+		late_valid(gpu, va + 28, e->w[7],
+			   gpu_now(gpu) + (arm.delay_us + (arm.visit - arm.nth) * arm.arg) * 1000);
 	fu->put = (fu->put + 1) % entries(gpu);
 	LEDGER(gpu, fault_replayable);
 	switch (field(e->w[7], 19, 16)) {

@@ -43,6 +43,7 @@
 
 #include "hw/fault.h"
 #include "hw/gr_priv.h"
+#include "hw/late.h"
 #include "hw/mem.h"
 #include "hw/units.h"
 #include "ledger/inject.h"
@@ -232,7 +233,7 @@ static uint8_t op_translate(void *priv, void *space, enum sm_port port, uint64_t
 	out->writable = !x.ro;
 	out->va = x.page_va;
 	out->size = 1ull << x.page_shift;
-	if (x.sparse || x.nocache) {
+	if (x.sparse || x.nocache || late_covers(gpu, va, x.ap, x.addr)) {
 		out->va = va & ~0xfffull;
 		out->size = 0x1000;
 		return SM_XLAT_OK;
@@ -263,9 +264,12 @@ static uint8_t op_translate(void *priv, void *space, enum sm_port port, uint64_t
 	return SM_XLAT_OK;
 }
 
+enum access_kind { ACCESS_READ, ACCESS_WRITE, ACCESS_POST };
+
 static int op_access(struct gpu *gpu, void *space, enum sm_port port, uint64_t va, void *buf,
-		     unsigned int len, bool write)
+		     unsigned int len, enum access_kind kind)
 {
+	bool write = kind != ACCESS_READ;
 	enum mem_client c = to_mem_client(port);
 	uint8_t *p = buf;
 
@@ -277,9 +281,13 @@ static int op_access(struct gpu *gpu, void *space, enum sm_port port, uint64_t v
 			return -EFAULT;
 		if (n > x.left)
 			n = x.left;
+		if (!x.sparse)
+			late_touch(gpu, x.ap, x.addr);
 		if (x.sparse) {
 			if (!write)
 				memset(p, 0, n);
+		} else if (kind == ACCESS_POST && late_hold(gpu, space, va, &x, p, n)) {
+			/* on its way */
 		} else if (write ? mem_write(gpu, c, x.ap, x.addr, p, n)
 				 : mem_read(gpu, c, x.ap, x.addr, p, n)) {
 			return -EFAULT;
@@ -293,13 +301,25 @@ static int op_access(struct gpu *gpu, void *space, enum sm_port port, uint64_t v
 
 static int op_read(void *priv, void *space, enum sm_port port, uint64_t va, void *buf, unsigned int len)
 {
-	return op_access(priv, space, port, va, buf, len, false);
+	return op_access(priv, space, port, va, buf, len, ACCESS_READ);
 }
 
 static int op_write(void *priv, void *space, enum sm_port port, uint64_t va, const void *buf,
 		    unsigned int len)
 {
-	return op_access(priv, space, port, va, (void *)(uintptr_t)buf, len, true);
+	return op_access(priv, space, port, va, (void *)(uintptr_t)buf, len, ACCESS_WRITE);
+}
+
+static int op_post(void *priv, void *space, enum sm_port port, uint64_t va, const void *buf, unsigned int len)
+{
+	return op_access(priv, space, port, va, (void *)(uintptr_t)buf, len, ACCESS_POST);
+}
+
+static void op_membar(void *priv, void *space)
+{
+	const struct mmu_space *sp = space;
+
+	late_land(priv, sp->inst);
 }
 
 static uint64_t op_now(void *priv)
@@ -327,6 +347,8 @@ static const struct sm_ops gr_sm_ops = {
 	.translate = op_translate,
 	.read = op_read,
 	.write = op_write,
+	.post = op_post,
+	.membar = op_membar,
 	.now_ns = op_now,
 };
 
@@ -437,6 +459,8 @@ static void gr_grid_done(struct gpu *gpu, struct gr_grid *g)
 		break;
 	}
 	gr_forget_parked(gr, g);
+	/* what follows, semaphores first, comes after its stores */
+	late_land(gpu, g->space.inst);
 	if (!g->killed) {
 		LEDGER_ADD(gpu, cta, g->ctas);
 		gr_release_semaphores(gpu, g);

@@ -16,7 +16,8 @@
  * it completes within the write, or, when the shader cores are in the middle of a
  * slice, at the slice's end, and 100c80 says so.  With it, completion comes some engine steps
  * later, in order, although 100c80 already says that the FIFO is empty: the
- * request has left the register, not yet reached all TLBs.
+ * request has left the register, not yet reached all TLBs.  Bit 31 of 100cbc tells when
+ * it has.  With SYS_MEMBAR and ACK = GLOBALLY, stores that are late land before that.
  *
  * Sparse pages (V=0, VOL=1) are cached like valid ones: the MMU has an answer for
  * them.  Reads return 0 and writes are dropped, as for TEX ("silent NACK").
@@ -37,6 +38,7 @@
 
 #include "hw/block.h"
 #include "hw/fault.h"
+#include "hw/late.h"
 #include "hw/mmu_priv.h"
 #include "ledger/inject.h"
 #include "ledger/ledger.h"
@@ -58,6 +60,9 @@
 
 /* REPLAY values of INVALIDATE */
 enum { REPLAY_NONE, REPLAY_START, REPLAY_START_ACK_ALL, REPLAY_CANCEL_TARGETED, REPLAY_CANCEL_GLOBAL };
+
+/* ACK values: NONE_REQUIRED, GLOBALLY, INTRANODE */
+enum { ACK_GLOBALLY = 1 };
 
 enum { TELL_FORMAT, TELL_BIG_PAGE, TELL_INVAL_BITS, TELL_REPLAY, TELL_CANCEL_ACCESS, TELL_VA_ALL };
 
@@ -599,7 +604,13 @@ static void invalidate(struct gpu *gpu, const struct mmu_inval *inv, const uint6
 /* Context: gpu->lock, sm_gate exclusive. */
 static void complete(struct gpu *gpu, const struct mmu_request *r)
 {
-	invalidate(gpu, &r->inv, r->all_va ? NULL : &r->va);
+	const uint64_t *va = r->all_va ? NULL : &r->va;
+
+	invalidate(gpu, &r->inv, va);
+	if (r->replay == REPLAY_NONE)
+		late_invalidate(gpu, &r->inv, va, r->membar);
+	if (r->membar)
+		late_flush(gpu);
 	switch (r->replay) {
 	case REPLAY_START:
 	case REPLAY_START_ACK_ALL:
@@ -706,6 +717,8 @@ static bool decode_invalidate(struct gpu *gpu, uint32_t val, struct mmu_request 
 		.va = (uint64_t)hw_get(gpu, REG_INVALIDATE_UPPER_VADDR) << 40 |
 		      (uint64_t)(hw_get(gpu, REG_INVALIDATE_VADDR) & ~0xfu) << 8,
 		.replay = field(val, 5, 3),
+		/* a membar picks up what was translated if all units have acknowledged */
+		.membar = val & BIT(6) && field(val, 8, 7) == ACK_GLOBALLY,
 		.client = field(val, 14, 9),
 		.gpc = field(val, 19, 15),
 		.hub = val & BIT(20),
@@ -755,6 +768,7 @@ bool mmu_host_invalidate(struct gpu *gpu, const uint32_t mem_op[4], uint64_t *nu
 		.va = (uint64_t)mem_op[1] << 32 | (a & 0xfffff000),
 		/* of the GPCs' TLBs alone */
 		.replay = c & BIT(1) ? REPLAY_NONE : field(c, 4, 2),
+		.membar = a & BIT(11) && field(c, 6, 5) == ACK_GLOBALLY,
 		.client = field(a, 5, 0),
 		.gpc = field(a, 10, 6),
 	};
@@ -777,7 +791,7 @@ bool mmu_host_done(struct gpu *gpu, uint64_t number)
 	return gpu->mmu->completed >= number;
 }
 
-/* Requests that wait for a slice of the shader cores; those that are late on purpose do not show. */
+/* Requests that wait for a slice of the shader cores; those that are late on purpose have left the FIFO. */
 static bool pending(struct gpu *gpu)
 {
 	return gpu->mmu->queued && !gpu->cfg.late_invalidate;
@@ -792,7 +806,7 @@ static uint32_t read_ctrl(struct gpu *gpu, const struct hw_reg *reg, unsigned in
 
 static uint32_t read_invalidate(struct gpu *gpu, const struct hw_reg *reg, unsigned int i)
 {
-	return hw_get(gpu, REG_INVALIDATE) | (pending(gpu) ? BIT(31) : 0);
+	return hw_get(gpu, REG_INVALIDATE) | (gpu->mmu->completed < gpu->mmu->taken ? BIT(31) : 0);
 }
 
 /* ---- block ---- */

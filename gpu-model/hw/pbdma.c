@@ -19,6 +19,7 @@
 
 #include "hw/fifo_priv.h"
 #include "hw/fault.h"
+#include "hw/late.h"
 #include "ledger/ledger.h"
 
 /* RAMFC, byte offsets in the instance block: NV_RAMFC_* of gv100 dev_ram */
@@ -350,6 +351,7 @@ static enum offer pbdma_semaphore_release(struct gpu *gpu, unsigned int id, stru
 
 	if (!(exec & SEM_RELEASE_WFI_DIS) && !pbdma_engine_idle(gpu, id, ch))
 		return OFFER_WAIT;
+	late_land(gpu, ch->space.inst);
 	if (!(exec & SEM_RELEASE_4BYTE)) {
 		/* the payload becomes visible last */
 		t = mmu_write(gpu, &ch->space, TLB_HUB, CLIENT_HOST, va + 8, &stamp, 8, &fault_va);
@@ -458,6 +460,7 @@ static enum offer pbdma_semaphore(struct gpu *gpu, unsigned int id, struct chann
 
 		if (!(exec & SEM_RELEASE_WFI_DIS) && !pbdma_engine_idle(gpu, id, ch))
 			return OFFER_WAIT;
+		late_land(gpu, ch->space.inst);
 		t = mmu_read(gpu, &ch->space, TLB_HUB, CLIENT_HOST, va, &v, 4, &fault_va);
 		if (t == MMU_OK) {
 			v = semaphore_reduce(v, ch->sema[2], exec);
@@ -483,6 +486,8 @@ static enum offer pbdma_mem_op(struct gpu *gpu, unsigned int id, struct channel 
 {
 	switch (field(ch->m_data, 31, 27)) {
 	case MEM_OP_MEMBAR:
+		late_flush(gpu);
+		return OFFER_DONE;
 	case MEM_OP_L2_PEERMEM:
 	case MEM_OP_L2_SYSMEM:
 	case MEM_OP_L2_CLEAN:

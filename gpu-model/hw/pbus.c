@@ -6,6 +6,7 @@
  * the few registers that software touches in units that the board lacks (pads,
  * sensor, VGA).
  */
+#include "hw/late.h"
 #include "hw/units.h"
 
 enum {
@@ -39,6 +40,11 @@ static void bar2_block_write(struct gpu *gpu, const struct hw_reg *reg, unsigned
 	bar_bind(gpu, &gpu->units->bar2, val);
 }
 
+static void fb_flush(struct gpu *gpu, const struct hw_reg *reg, unsigned int i, uint32_t val)
+{
+	late_flush(gpu);
+}
+
 static void msi_rearm(struct gpu *gpu, const struct hw_reg *reg, unsigned int i, uint32_t val)
 {
 	pmc_intr_update(gpu);
@@ -57,8 +63,12 @@ static const struct hw_reg pbus_regs[] = {
 	  NULL, bar2_block_write },
 	{ PCI_MIRROR_MSI_REARM, "XVE_CYA_MSI_REARM", 0, REG_WO, 0, 0, "nouveau gp100_pci_msi_rearm", NULL,
 	  msi_rearm },
-	/* Memory is coherent here: a flush has nothing to do, and is done when it is asked about. */
-	{ FLUSH_BAR, "FLUSH_FB", 0, REG_RO, 0, 0, "nouveau g84_bar_flush", NULL, NULL },
+	/*
+	 * Memory is coherent here: a flush has nothing to do but for stores that are late, and is done when it is asked
+	 * about.
+	 */
+	{ FLUSH_BAR, "FLUSH_FB", 0, 0, 0, 0, "nouveau g84_bar_flush; NV_UFLUSH_FB_FLUSH of open-gpu-kernel-modules", NULL,
+	  fb_flush },
 	{ FLUSH_LTC_INVALIDATE, "FLUSH_L2_SYSMEM_INVALIDATE", 0, REG_RO, 0, 0, "nouveau gf100_ltc_invalidate",
 	  NULL, NULL },
 	{ FLUSH_LTC, "FLUSH_L2_DIRTY", 0, REG_RO, 0, 0, "nouveau gf100_ltc_flush", NULL, NULL },

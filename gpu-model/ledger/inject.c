@@ -84,8 +84,10 @@ bool inject_fire(struct gpu *gpu, enum inject_id id, uint64_t addr, uint64_t len
 	if (is_armed(inj, id) && touches(&p->arm, addr, len) && ++p->visits >= p->arm.nth) {
 		fire = true;
 		p->fired++;
-		if (arm)
+		if (arm) {
 			*arm = p->arm;
+			arm->visit = p->visits;
+		}
 		if (p->left != UINT64_MAX && !--p->left)
 			set_armed(inj, id, false);
 	}

@@ -20,6 +20,7 @@
 	X(fault_overflow, "the fault buffer is full for the next entry")              \
 	X(fault_late_valid, "an entry's valid bit comes delay_us after PUT")          \
 	X(fault_overflow_volta, "overflow shows in bit 31 of GET and PUT")            \
+	X(store_late, "a shader's store lands delay_us after its translation")        \
 	X(vram_read_error, "reads of VRAM in addr..+len fail")                        \
 	X(engine_hang, "an engine (arg: id) makes no progress")                       \
 	X(chan_error, "the PBDMA of a channel (arg: id) reports an error of it")      \
@@ -42,6 +43,7 @@ struct inject_arm {
 	uint64_t delay_us;
 	double rate_gbps;
 	double launch_us;
+	uint64_t visit;		/* inject_fire(): which visit since it was armed */
 };
 
 int inject_new(struct gpu *gpu, struct inject **out);

@@ -34,6 +34,7 @@
 	X(fault_fatal, EXACT, "non-replayable faults")                                   \
 	X(replay, TIMING, "replays started")                                             \
 	X(cancel, EXACT, "faults cancelled")                                             \
+	X(stores_after_invalidate, TIMING, "late stores whose translation had gone")     \
 	X(inval_all, EXACT, "TLB invalidates of all address spaces")                     \
 	X(inval_pdb, EXACT, "TLB invalidates of one address space")                      \
 	X(inval_hub, EXACT, "of these: limited to the hub")                              \

@@ -401,6 +401,16 @@ static uint32_t sys_value(struct sm_worker *k, const struct sm_warp *w, unsigned
 	return 0;
 }
 
+static void do_membar(struct sm_worker *k, struct sm_warp *w, const struct sm_insn *i)
+{
+	const struct sm_array *sm = k->sm;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* 0 is CTA: who shares its SM sees all stores in order anyway */
+	if (sm->ops.membar && sm_bits(i->word, 8, 2))
+		sm->ops.membar(sm->priv, w->cta->grid->l.space);
+}
+
 static void do_state(struct sm_worker *k, struct sm_warp *w, const struct sm_insn *i, uint32_t m,
 		     uint64_t pc, uint64_t clock)
 {
@@ -562,7 +572,7 @@ enum sm_run sm_run_warp(struct sm_worker *k, struct sm_warp *w, uint64_t budget,
 		else if (i->op <= OP_ATOMS_CAS)
 			r = sm_mem(k, w, i, m, &err);
 		else if (i->op == OP_MEMBAR)
-			__atomic_thread_fence(__ATOMIC_SEQ_CST);
+			do_membar(k, w, i);
 		else if (i->op >= OP_BAR) {
 			err = do_flow(k, w, i, m);
 			if (k->nr_pend)

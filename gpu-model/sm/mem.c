@@ -621,7 +621,7 @@ static void do_store(struct sm_worker *k, struct sm_warp *w, const struct sm_ins
 		if (!(a->slow & sm_lane_bit[l]))
 			continue;
 		store_lane(a, (uint8_t *)buf, d, 32, l);
-		k->sm->ops.write(k->sm->priv, w->cta->grid->l.space, SM_PORT_TEX, a->va[l], buf, a->bytes);
+		k->sm->ops.post(k->sm->priv, w->cta->grid->l.space, SM_PORT_TEX, a->va[l], buf, a->bytes);
 	}
 }
 
@@ -721,17 +721,19 @@ static uint64_t atom_host(struct sm_worker *k, const struct access *a, uint8_t *
 }
 
 static uint64_t atom_slow(struct sm_worker *k, struct sm_warp *w, const struct access *a, uint64_t va,
-			  uint64_t cmp, uint64_t b)
+			  bool red, uint64_t cmp, uint64_t b)
 {
 	void *space = w->cta->grid->l.space;
+	const struct sm_ops *ops = &k->sm->ops;
 	pthread_mutex_t *s = &k->sm->stripe[(va >> 6) & 63];
 	uint64_t old = 0, new;
 
 	pthread_mutex_lock(s);
-	if (!k->sm->ops.read(k->sm->priv, space, SM_PORT_TEX, va, &old, a->bytes) &&
+	if (!ops->read(k->sm->priv, space, SM_PORT_TEX, va, &old, a->bytes) &&
 	    (a->kind != MEM_CAS || old == cmp)) {
 		new = a->kind == MEM_CAS ? b : atom_value(a, old, b);
-		k->sm->ops.write(k->sm->priv, space, SM_PORT_TEX, va, &new, a->bytes);
+		/* Nobody waits for a reduction.  What is posted is its result. */
+		(red ? ops->post : ops->write)(k->sm->priv, space, SM_PORT_TEX, va, &new, a->bytes);
 	}
 	pthread_mutex_unlock(s);
 	return old;
@@ -765,7 +767,7 @@ static void do_atomic(struct sm_worker *k, struct sm_warp *w, const struct sm_in
 		if (a->sparse & sm_lane_bit[l])
 			res[l] = 0;
 		else if (a->slow & sm_lane_bit[l])
-			res[l] = atom_slow(k, w, a, a->va[l], cmp, b);
+			res[l] = atom_slow(k, w, a, a->va[l], red, cmp, b);
 		else
 			res[l] = atom_host(k, a, a->ptr[l], a->fl[l], a->shared & sm_lane_bit[l], cmp, b);
 		k->stats.atomics++;

@@ -608,6 +608,8 @@ int sm_new(int nr, int workers, const struct sm_ops *ops, void *priv, struct sm_
 	for (int n = 0; n < 64; n++)
 		pthread_mutex_init(&sm->stripe[n], NULL);
 	sm->ops = *ops;
+	if (!sm->ops.post)
+		sm->ops.post = sm->ops.write;
 	sm->priv = priv;
 	sm->nr = nr;
 	sm->threaded = workers > 0;

@@ -49,6 +49,10 @@ struct sm_ops {
 	/* Slow path for pages without a host pointer.  Return: 0 or -EFAULT. */
 	int (*read)(void *priv, void *space, enum sm_port port, uint64_t va, void *buf, unsigned int len);
 	int (*write)(void *priv, void *space, enum sm_port port, uint64_t va, const void *buf, unsigned int len);
+	/* As write, of a store or reduction that may reach memory later.  NULL: write. */
+	int (*post)(void *priv, void *space, enum sm_port port, uint64_t va, const void *buf, unsigned int len);
+	/* What was posted reaches memory: MEMBAR.GL or .SYS.  NULL: nothing to do. */
+	void (*membar)(void *priv, void *space);
 	uint64_t (*now_ns)(void *priv);	/* for the clock registers */
 };
 

@@ -303,6 +303,7 @@ static void late_completion(void **state)
 	h_invalidate(&h, &other, 1);
 	/* the register says "taken", the TLBs don't know yet */
 	assert_int_equal(hw_rd32(h.gpu, 0x100c80) & 0x00ff8000, 0x00fd8000);
+	assert_int_equal(hw_rd32(h.gpu, 0x100cbc) >> 31, 1);
 	expect(A, A, A, A);
 	while (at(&s, TLB_GPC, VA, MMU_READ) == A) {
 		assert_true(++steps < 1000);
@@ -315,6 +316,7 @@ static void late_completion(void **state)
 	}
 	expect(B, B, B, B);
 	assert_int_equal(hw_rd32(h.gpu, 0x100c80) & 0x00ff8000, 0x00ff8000);
+	assert_int_equal(hw_rd32(h.gpu, 0x100cbc) >> 31, 0);
 	assert_int_equal(h_findings(&h), 0);
 }
 
