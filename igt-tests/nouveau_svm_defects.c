@@ -1030,8 +1030,11 @@ static void test_d1_free(void)
 /**
  * SUBTEST: u3-buffer-before-init
  * Description: a buffer is older than SVM_INIT and held by somebody else when the file is closed: it can move and go
+ *
+ * SUBTEST: u3-buffer-before-vm-init
+ * Description: the same with VM_INIT, and a buffer that came from somebody else
  */
-static void test_u3(void)
+static void test_u3(bool vm_init)
 {
 	enum { FILES = 8 };
 	struct drm_prime_handle prime[FILES];
@@ -1048,7 +1051,17 @@ static void test_u3(void)
 		igt_assert_eq(nv_bo_new(&dev, SZ_2M, NOUVEAU_GEM_DOMAIN_VRAM, &bo), 0);
 		prime[i] = (struct drm_prime_handle){ .handle = bo.handle, .flags = DRM_CLOEXEC | DRM_RDWR };
 		igt_assert_eq(ioctl(dev.fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime[i]), 0);
-		igt_assert_eq(nv_svm_init(&dev), 0);
+		if (vm_init) {
+			struct vm_init vm = { .kernel_managed_addr = 1ull << 39, .kernel_managed_size = 1ull << 39 };
+			struct nv_dev next;
+
+			igt_assert_eq(nv_dev_init(&next, drm_open_driver_render(DRIVER_ANY)), 0);
+			igt_assert_eq(ioctl(next.fd, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime[i]), 0);
+			igt_assert_eq(ioctl(next.fd, IOCTL_VM_INIT, &vm), 0);
+			nv_dev_close(&next);
+		} else {
+			igt_assert_eq(nv_svm_init(&dev), 0);
+		}
 		nv_bo_del(&bo);
 		nv_dev_close(&dev);
 	}
@@ -1229,7 +1242,9 @@ int igt_main()
 		test_d1_free_vram();
 	igt_describe("A buffer from before SVM_INIT");
 	igt_subtest("u3-buffer-before-init")
-		test_u3();
+		test_u3(false);
+	igt_subtest("u3-buffer-before-vm-init")
+		test_u3(true);
 	igt_describe("Pages that are mapped by an IOMMU, for reading and then for writing");
 	igt_subtest("u2-mapped-again")
 		test_u2();

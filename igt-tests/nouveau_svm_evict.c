@@ -147,6 +147,65 @@ static void test_clear(struct svm *svm, bool gone)
 	svm_close(&other);
 }
 
+static void *submit_main(void *arg)
+{
+	return (void *)(intptr_t)nv_submit(arg);
+}
+
+/**
+ * SUBTEST: buffers-are-clear-moved
+ * Description: a buffer moves to VRAM in which a process had its memory, and a kernel that uses it is at work: it reads
+ *	what the buffer has
+ */
+static void test_clear_moved(struct svm *svm)
+{
+	const size_t len = svm_vram_size(svm) / 2 / SZ_2M * SZ_2M;
+	char *p = svm_alloc(len, PAGES_THP);
+	struct svm_busy busy;
+	struct nv_chan chan;
+	pthread_t thread;
+	struct svm other;
+	struct nv_bo bo;
+	uint32_t word;
+	void *ret;
+
+	/* There is room for all that. */
+	memset(p, 0x5e, len);
+	svm_bind_vram(svm, p, len);
+	igt_assert_eq_u64(svm_count_pages(p, len, PAGE_IN_VRAM), pages_of(len));
+	svm_open(&other);
+	igt_assert_eq(nv_chan_new(&other.dev, NV_ENGINE_CE, &chan), 0);
+	igt_assert_eq(nv_bo_new(&other.dev, 16 * SZ_1M, NOUVEAU_GEM_DOMAIN_GART | NOUVEAU_GEM_DOMAIN_VRAM, &bo), 0);
+	/* It is in RAM when the kernel begins. */
+	bo.domain = NOUVEAU_GEM_DOMAIN_GART;
+	nv_use(&chan, &bo);
+	nv_copy(&chan, other.out.va, bo.va, 4);
+	nv_use(&chan, &other.out);
+	igt_assert_eq(nv_submit(&chan), 0);
+	igt_assert_eq(nv_wait(&chan, 0), 0);
+	memset(bo.map, 0, bo.size);
+	nv_use(&other.chan, &bo);
+	svm_busy_begin(&other, &busy, (void *)(uintptr_t)(bo.va + SZ_1M));
+	svm_free(p, len);
+
+	/* Another channel wants it in VRAM. The kernel goes on when the buffer has its place there, and is not yet filled. */
+	bo.domain = NOUVEAU_GEM_DOMAIN_VRAM;
+	nv_use(&chan, &bo);
+	nv_copy(&chan, bo.va + SZ_2M, bo.va, 4);
+	igt_assert_eq(pthread_create(&thread, NULL, submit_main, &chan), 0);
+	usleep(3000000);
+	svm_busy_go(&busy);
+	word = svm_busy_end(&busy, 0);
+	pthread_join(thread, &ret);
+	igt_assert_eq((int)(intptr_t)ret, 0);
+	igt_assert_eq(nv_wait(&chan, 0), 0);
+	igt_assert_eq_u32(word, 0);
+
+	nv_bo_del(&bo);
+	nv_chan_del(&chan);
+	svm_close(&other);
+}
+
 /**
  * SUBTEST: by-bind
  * Description: SVM_BIND of 1.5 times VRAM, piece by piece: each piece gets in, all data is right
@@ -514,8 +573,30 @@ static struct {
 	pid_t owner;
 } heir;
 
-/* Owner: moves memory to VRAM, leaves it to a child, and ends, or (@unmaps) lets go of it only. */
-static void heir_owner(size_t len, bool unmaps)
+/* Many mappings that look as if they had pages that were mapped at @p once. */
+static void decoys(char *p, size_t len, uint32_t nr)
+{
+	char *room = mmap(NULL, len * nr, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), *q;
+	uint32_t i;
+
+	if (room == MAP_FAILED || munmap(p, len))
+		return;
+	for (i = 0; i < nr; i++) {
+		q = mmap(p, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+		if (q != p || madvise(q, len, MADV_NOHUGEPAGE))
+			return;
+		/* From its first page on a mapping keeps its place in the file that it has none of. */
+		*(volatile char *)q = 1;
+		if (mremap(q, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, room + i * len) == MAP_FAILED)
+			return;
+	}
+}
+
+/*
+ * Owner: moves memory to VRAM, leaves it to a child, and ends, or (@unmaps) lets go of it only. Before that child another
+ * one may get @nr_decoys mappings.
+ */
+static void heir_owner(size_t len, bool unmaps, uint32_t nr_decoys)
 {
 	struct svm mine;
 	uint32_t i;
@@ -529,6 +610,17 @@ static void heir_owner(size_t len, bool unmaps)
 	svm_cpu_write_pages(p, pages_of(len), 0xd00);
 	gpu_write(&mine, p, pages_of(len), 0xe00);
 	igt_assert_eq_u64(in_vram(p, len), pages_of(len));
+	if (nr_decoys && !fork()) {
+		prctl(PR_SET_PDEATHSIG, 0);
+		decoys(p, len, nr_decoys);
+		n = 0;
+		igt_assert_eq((int)write(heir.say[1], &n, sizeof(n)), (int)sizeof(n));
+		/* Until the one who asks has gone. */
+		close(heir.ask[1]);
+		while (read(heir.ask[0], &c, 1) == 1)
+			;
+		_exit(0);
+	}
 	if (fork()) {
 		if (unmaps)
 			munmap(p, len);
@@ -583,7 +675,7 @@ static void test_no_order_9_heir(struct svm *svm, bool unmaps)
 	if (!heir.owner) {
 		close(svm->dev.fd);
 		close(heir.ask[1]);
-		heir_owner(len, unmaps);
+		heir_owner(len, unmaps, 0);
 	}
 	close(heir.ask[0]);
 	close(heir.say[1]);
@@ -602,6 +694,63 @@ static void test_no_order_9_heir(struct svm *svm, bool unmaps)
 	}
 	close(heir.ask[1]);
 	close(heir.say[0]);
+}
+
+/**
+ * SUBTEST: no-order-9-decoys
+ * Description: the same, and a process has made itself thousands of mappings that have to be looked at: who wants the VRAM
+ *	does not wait for a minute
+ */
+static void test_no_order_9_decoys(struct svm *svm)
+{
+	const size_t len = 32 * SZ_1M;
+	uint64_t at = svm_now_us();
+	struct hog hog;
+	size_t left;
+	pid_t buyer;
+	int st, i;
+
+	igt_assert_eq(pipe(heir.ask), 0);
+	igt_assert_eq(pipe(heir.say), 0);
+	heir.owner = fork();
+	igt_assert(heir.owner >= 0);
+	if (!heir.owner) {
+		close(svm->dev.fd);
+		close(heir.ask[1]);
+		heir_owner(len, false, 3000);
+	}
+	close(heir.ask[0]);
+	close(heir.say[1]);
+	/* Both children are there. */
+	for (i = 0; i < 2; i++)
+		igt_assert_eq((int)read(heir.say[0], &left, sizeof(left)), (int)sizeof(left));
+	igt_assert_eq(waitpid(heir.owner, &st, 0), heir.owner);
+	igt_assert_eq(st, 0);
+
+	igt_info("%" PRIu64 " ms until all are there\n", (svm_now_us() - at) / 1000);
+	hog_begin(&hog);
+	igt_info("%" PRIu64 " ms until RAM is full\n", (svm_now_us() - at) / 1000);
+	buyer = fork();
+	igt_assert(buyer >= 0);
+	if (!buyer) {
+		struct svm_vram fill;
+
+		svm_vram_fill(svm, &fill);
+		_exit(0);
+	}
+	at = svm_now_us();
+	for (i = 0; i < 600 && waitpid(buyer, &st, WNOHANG) != buyer; i++)
+		usleep(100000);
+	igt_info("%" PRIu64 " ms for all VRAM\n", (svm_now_us() - at) / 1000);
+	if (i == 600) {
+		kill(buyer, SIGKILL);
+		waitpid(buyer, &st, 0);
+		igt_info("%" PRIu64 " ms until who wants it is gone\n", (svm_now_us() - at) / 1000);
+	}
+	hog_end(&hog);
+	close(heir.ask[1]);
+	close(heir.say[0]);
+	igt_assert_lt(i, 600);
 }
 
 /* Blocks of @p that are huge pages in RAM. */
@@ -978,6 +1127,8 @@ int igt_main()
 			test_clear(&svm, true);
 		igt_subtest("buffers-are-clear-evicted")
 			test_clear(&svm, false);
+		igt_subtest("buffers-are-clear-moved")
+			test_clear_moved(&svm);
 		igt_describe("SVM_BIND wants VRAM");
 		igt_subtest("by-bind")
 			test_bind(&svm);
@@ -1010,6 +1161,8 @@ int igt_main()
 			test_no_order_9_heir(&svm, false);
 		igt_subtest("no-order-9-unmapped")
 			test_no_order_9_heir(&svm, true);
+		igt_subtest("no-order-9-decoys")
+			test_no_order_9_decoys(&svm);
 		igt_describe("Somebody lets go of it while it is copied");
 		igt_subtest("zapped-while-leaving-shared")
 			test_zapped_shared(&svm);

@@ -641,6 +641,61 @@ static void test_stale(struct svm *bad, bool reused)
 }
 
 /**
+ * SUBTEST: stale-entries
+ * Description: two entries of a fault that was served become valid one after the other, and its page cannot be had
+ *
+ * SUBTEST: stale-after-spurious
+ * Description: the same, and it can be had when the first does
+ */
+static void test_stale_entries(struct svm *bad, bool spurious)
+{
+	uint64_t late = svm_injected("fault_late_valid"), faults, now, stale, after;
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+
+	igt_require(svm_driver_counter("stale", &stale) && svm_driver_counter("faults", &faults));
+	svm_migrate_on_fault(false);
+	svm_cpu_write_pages(p, 1, 0x700);
+	/* Three entries. From the first on whoever waits is served, and the others lie there until then. */
+	svm_inject(&(struct gpu_model_inject){ .point = "fault_foreign", .nth = 1, .arg = svm_chan_inst(bad) });
+	svm_inject(&(struct gpu_model_inject){ .point = "fault_dup", .nth = 1 });
+	svm_inject(&(struct gpu_model_inject){
+		.point = "fault_late_valid", .nth = 2, .count = 2, .delay_us = 250000, .arg = 250000 });
+	igt_assert_eq_u32(svm_gpu_read(bad, p), 0x700);
+	for (now = 0; spurious && now < faults + 2; usleep(10000))
+		igt_assert(svm_driver_counter("faults", &now));
+	igt_assert_eq(mprotect(p, SZ_4K, PROT_NONE), 0);
+	usleep(1500000);
+	igt_assert_eq_u64(svm_injected("fault_late_valid"), late + 2);
+	igt_assert(nv_chan_alive(&bad->chan));
+	igt_assert(svm_driver_counter("stale", &after));
+	igt_info("%" PRIu64 " entries were stale\n", after - stale);
+
+	igt_assert_eq(mprotect(p, SZ_4K, PROT_READ | PROT_WRITE), 0);
+	igt_assert_eq_u32(svm_gpu_read(bad, p), 0x700);
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
+}
+
+/**
+ * SUBTEST: entry-never-valid
+ * Description: the only entry is not valid for longer than the driver waits: who waits for its page is served
+ */
+static void test_never_valid(struct svm *svm)
+{
+	uint64_t late = svm_injected("fault_late_valid");
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+
+	svm_cpu_write_pages(p, 2, 0x740);
+	svm_log_start();
+	svm_inject(&(struct gpu_model_inject){ .point = "fault_late_valid", .nth = 1, .delay_us = 8000000 });
+	igt_assert_eq_u32(svm_gpu_read(svm, p), 0x740);
+	igt_assert_eq_u64(svm_injected("fault_late_valid"), late + 1);
+	igt_assert_eq(svm_log_lines("fault entry", "is not valid"), 1);
+	igt_assert_eq_u32(svm_gpu_read(svm, p + SZ_4K), 0x741);
+	svm_free(p, SZ_2M);
+}
+
+/**
  * SUBTEST: channel-gone
  * Description: a channel goes while its faults are in service, the next one lies where it lay: that is not cancelled
  */
@@ -649,26 +704,26 @@ static void test_channel_gone(struct svm *bad, struct svm *good)
 	char *p = mmap(NULL, SZ_64K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	const struct nv_args args = { .dst = bad->out.va, .src = (uintptr_t)p };
 	uint64_t batches, before, cancels, inst = svm_chan_inst(bad);
-	uint32_t tries;
 	char *q = svm_alloc(SZ_2M, PAGES_4K);
-	struct svm_slow slow;
+	struct svm_slow slow, last;
 
 	igt_assert(p != MAP_FAILED);
 	igt_require(svm_driver_counter("cancels", &before));
 	svm_migrate_on_fault(false);
-	/* The first of three pages kills the channel, the second takes its time, the third is not to be had either. */
-	svm_slow_begin(&slow, p + SZ_4K, SZ_4K);
-	/* Both were asked for once before, or they would be replayed first. */
-	for (tries = 0; tries < 12 && !stale_fault(bad, p, false); tries++)
-		;
-	igt_require_f(tries < 12, "no entry came when its page had gone\n");
-	for (tries = 0; tries < 12 && !stale_fault(bad, p + 2 * SZ_4K, false); tries++)
-		;
-	igt_require_f(tries < 12, "no entry came when its page had gone\n");
-	igt_assert(svm_driver_counter("cancels", &before) && svm_driver_counter("batches", &batches));
+	/*
+	 * Of four pages three are not to be had and the last takes its time: they are replayed, once. Then the first
+	 * kills the channel, the second takes its time, and the third is not to be had still.
+	 */
+	igt_assert_eq(mprotect(p, 3 * SZ_4K, PROT_NONE), 0);
+	svm_slow_begin(&last, p + 3 * SZ_4K, SZ_4K);
+	igt_assert(svm_driver_counter("batches", &batches));
 	nv_use(&bad->chan, &bad->out);
-	igt_assert_eq(nv_launch(&bad->chan, &bad->read_page, 1, 3, &args, sizeof(args)), 0);
+	igt_assert_eq(nv_launch(&bad->chan, &bad->read_page, 1, 4, &args, sizeof(args)), 0);
 	igt_assert_eq(nv_submit(&bad->chan), 0);
+	igt_assert(svm_slow_hit(&last, 30000));
+	igt_assert_eq(mprotect(p + SZ_4K, SZ_4K, PROT_READ | PROT_WRITE), 0);
+	svm_slow_begin(&slow, p + SZ_4K, SZ_4K);
+	svm_slow_end(&last, 0x1233);
 	igt_assert(svm_slow_hit(&slow, 30000));
 	igt_assert(counter_comes_to("cancels", before + 1));
 	igt_assert(!nv_chan_alive(&bad->chan));
@@ -677,7 +732,7 @@ static void test_channel_gone(struct svm *bad, struct svm *good)
 	igt_assert_eq(nv_chan_new(&bad->dev, NV_ENGINE_GR, &bad->chan), 0);
 	igt_assert_eq_u64(svm_chan_inst(bad), inst);
 	svm_slow_end(&slow, 0x1234);
-	igt_assert(counter_comes_to("batches", batches + 1));
+	igt_assert(counter_comes_to("batches", batches + 2));
 	usleep(500000);
 	igt_assert(svm_driver_counter("cancels", &cancels));
 	igt_assert_eq(svm_fault_record(p + 2 * SZ_4K), -EFAULT);
@@ -937,6 +992,135 @@ static void test_dax(struct svm *svm, struct svm *other)
 	munmap(p, len);
 	close(fd);
 	igt_assert_eq(umount("/tmp/dax"), 0);
+}
+
+/* Store value to dst, and go on until the word at src is not 0. */
+static void asm_store_and_stay(struct sm6x *p)
+{
+	enum { DST = 0, SRC = 2, VAL = 4 };
+	uint32_t top;
+
+	sm6x_init(p);
+	sm6x_mov_c(p, DST, 0, offsetof(struct nv_args, dst));
+	sm6x_mov_c(p, DST + 1, 0, offsetof(struct nv_args, dst) + 4);
+	sm6x_mov_c(p, SRC, 0, offsetof(struct nv_args, src));
+	sm6x_mov_c(p, SRC + 1, 0, offsetof(struct nv_args, src) + 4);
+	sm6x_mov_c(p, VAL, 0, offsetof(struct nv_args, value));
+	sm6x_st(p, SM6X_B32, DST, 0, VAL);
+	top = sm6x_size(p);
+	sm6x_ld(p, SM6X_B32, VAL, SRC, 0);
+	sm6x_isetp(p, 0, SM6X_EQ, VAL, SM6X_RZ);
+	p->guard = 0;
+	sm6x_bra(p, top);
+	p->guard = SM6X_PT;
+	sm6x_exit(p);
+}
+
+static uint64_t stores_held(void)
+{
+	struct gpu_model *m = gpu_model_open(0);
+	uint64_t n;
+
+	igt_assert(m);
+	n = gpu_model_state(m, "late.held");
+	gpu_model_close(m);
+	return n;
+}
+
+/* A kernel that goes on has stored @value to @to, and that is on its way when this returns: for minutes, if nobody asks. */
+static void store_late_begin(struct svm *svm, uint32_t *to, uint32_t value)
+{
+	const struct nv_args args = { .dst = (uintptr_t)to, .src = svm->out.va, .value = value };
+	struct nv_kernel kernel;
+	struct sm6x p;
+	uint32_t i;
+
+	asm_store_and_stay(&p);
+	igt_assert_eq(nv_kernel_load(&svm->chan, &p, &kernel), 0);
+	*(volatile uint32_t *)svm->out.map = 0;
+	svm_inject(&(struct gpu_model_inject){ .point = "store_late", .nth = 1, .addr = (uintptr_t)to, .len = 4,
+					       .arg = 1, .delay_us = 300000000 });
+	nv_use(&svm->chan, &svm->out);
+	igt_assert_eq(nv_launch(&svm->chan, &kernel, 1, 1, &args, sizeof(args)), 0);
+	igt_assert_eq(nv_submit(&svm->chan), 0);
+	for (i = 0; i < 300 && !stores_held(); i++)
+		usleep(100000);
+	igt_assert_eq_u64(stores_held(), 1);
+}
+
+/* The kernel ends: what it has stored has landed when this returns. */
+static void store_late_end(struct svm *svm)
+{
+	__atomic_store_n((uint32_t *)svm->out.map, 1, __ATOMIC_RELEASE);
+	igt_assert_eq(nv_wait(&svm->chan, 0), 0);
+	igt_assert_eq_u64(stores_held(), 0);
+}
+
+/**
+ * SUBTEST: late-store-%s
+ * Description: what the GPU has stored to a page of a file is on its way to memory when the page is %arg[1]: it is there
+ *	before the call returns, and does not fall on what is written to the file after that
+ *
+ * arg[1]:
+ *
+ * @munmap: unmapped
+ * @dontneed: given up by MADV_DONTNEED
+ */
+static void test_late_file(struct svm *svm, bool unmap)
+{
+	int fd = memfd_create("late-store", MFD_CLOEXEC);
+	uint32_t *gpu, *cpu, seen;
+
+	igt_assert_fd(fd);
+	igt_assert_eq(ftruncate(fd, SZ_4K), 0);
+	gpu = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	cpu = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	igt_assert(gpu != MAP_FAILED && cpu != MAP_FAILED);
+	svm_gpu_write(svm, gpu, 0x100);
+	store_late_begin(svm, gpu, 0x200);
+	igt_assert_eq_u32(*(volatile uint32_t *)cpu, 0x100);
+	igt_assert_eq(unmap ? munmap(gpu, SZ_4K) : madvise(gpu, SZ_4K, MADV_DONTNEED), 0);
+	seen = __atomic_exchange_n(cpu, 0x300, __ATOMIC_SEQ_CST);
+	store_late_end(svm);
+	igt_assert_eq_u32(*(volatile uint32_t *)cpu, 0x300);
+	igt_assert_eq_u32(seen, 0x200);
+	if (!unmap)
+		igt_assert_eq_u32(svm_gpu_read(svm, gpu), 0x300);
+	munmap(cpu, SZ_4K);
+	if (!unmap)
+		munmap(gpu, SZ_4K);
+	close(fd);
+}
+
+/**
+ * SUBTEST: late-store-to-%s
+ * Description: what the GPU has stored is on its way to memory when its page moves to %arg[1]: the copy has it
+ *
+ * arg[1]:
+ *
+ * @vram: VRAM, by SVM_BIND
+ * @ram: RAM, because the CPU reads it
+ */
+static void test_late_moved(struct svm *svm, bool vram)
+{
+	uint32_t *p = svm_alloc(SZ_2M, PAGES_4K);
+
+	svm_migrate_on_fault(false);
+	if (!vram)
+		svm_bind_vram(svm, p, SZ_4K);
+	svm_gpu_write(svm, p, 0x100);
+	igt_assert_eq(svm_page_place(p), vram ? PAGE_IN_RAM : PAGE_IN_VRAM);
+	store_late_begin(svm, p, 0x200);
+	if (vram)
+		svm_bind_vram(svm, p, SZ_4K);
+	else
+		(void)*(volatile uint32_t *)p;
+	igt_assert_eq(svm_page_place(p), vram ? PAGE_IN_VRAM : PAGE_IN_RAM);
+	store_late_end(svm);
+	igt_assert_eq_u32(*(volatile uint32_t *)p, 0x200);
+	igt_assert_eq_u32(svm_gpu_read(svm, p), 0x200);
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
 }
 
 static struct svm bad, good;
@@ -1241,6 +1425,15 @@ int igt_main()
 	igt_subtest("stale-entry-reused")
 		with_channels()
 			test_stale(&bad, true);
+	igt_subtest("stale-entries")
+		with_channels()
+			test_stale_entries(&bad, false);
+	igt_subtest("stale-after-spurious")
+		with_channels()
+			test_stale_entries(&bad, true);
+	igt_subtest("entry-never-valid")
+		with_channels()
+			test_never_valid(&good);
 	igt_subtest("channel-gone")
 		with_channels()
 			test_channel_gone(&bad, &good);
@@ -1250,4 +1443,17 @@ int igt_main()
 	igt_subtest("duplicates-reordered-late")
 		with_channels()
 			test_unruly(&good);
+	igt_describe("A store that takes long to reach memory");
+	igt_subtest("late-store-munmap")
+		with_channels()
+			test_late_file(&good, true);
+	igt_subtest("late-store-dontneed")
+		with_channels()
+			test_late_file(&good, false);
+	igt_subtest("late-store-to-vram")
+		with_channels()
+			test_late_moved(&good, true);
+	igt_subtest("late-store-to-ram")
+		with_channels()
+			test_late_moved(&good, false);
 }

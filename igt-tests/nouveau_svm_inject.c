@@ -666,25 +666,37 @@ static void rounds_beside_hog(void (*prepare)(void), void (*work)(void), void (*
  */
 static void clear_by_cpu(void)
 {
-	const char *const fails[] = { NULL, "nouveau_svm_dmem_clear", "nouveau_svm_ce_submit" };
+	static const struct {
+		const char *fails;
+		bool by_engine;
+	} turn[] = {
+		{ NULL, true },
+		{ "nouveau_svm_dmem_clear", false },
+		{ "nouveau_svm_ce_submit", false },
+		/* The channel is being replaced: it is waited for. */
+		{ "nouveau_svm_ce_begin", true },
+	};
 	struct nv_bo bo;
 	size_t i, at;
 
 	/* There was some: from now on buffers are cleared. */
 	begin_64k_in_vram();
-	for (i = 0; i < ARRAY_SIZE(fails); i++) {
+	for (i = 0; i < ARRAY_SIZE(turn); i++) {
 		igt_assert_eq(nv_bo_new(&s.svm.dev, SZ_64K, NOUVEAU_GEM_DOMAIN_VRAM, &bo), 0);
 		for (at = 0; at < SZ_64K; at += SZ_4K)
 			*(volatile uint32_t *)((char *)bo.map + at) = 0x5e5e5e5e;
 		nv_bo_del(&bo);
 		/* The next one of this size lies where it lay. */
-		if (fails[i])
-			svm_fail_in(fails[i], 1);
+		svm_ledger_start();
+		if (turn[i].fails)
+			svm_fail_in(turn[i].fails, 1);
 		igt_assert_eq(nv_bo_new(&s.svm.dev, SZ_64K, NOUVEAU_GEM_DOMAIN_VRAM, &bo), 0);
-		if (fails[i]) {
+		if (turn[i].fails) {
 			igt_assert_eq_u32(svm_fail_in_left(), 0);
 			svm_fail_in_end();
 		}
+		svm_ledger_stop();
+		igt_assert_eq_u64(svm_ledger("ce_launch"), turn[i].by_engine);
 		for (at = 0; at < SZ_64K; at += SZ_4K)
 			igt_assert_eq_u32(*(volatile uint32_t *)((char *)bo.map + at), 0);
 		nv_bo_del(&bo);

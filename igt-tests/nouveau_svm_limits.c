@@ -275,6 +275,37 @@ static void test_given_up(void)
 }
 
 /**
+ * SUBTEST: many-mirrors
+ * Description: as many clients as files can be open: the driver serves so many, each with a thread, and refuses the next
+ */
+static void test_mirrors(void)
+{
+	enum { MOST = 2048 };
+	const struct rlimit files = { MOST + 64, MOST + 64 };
+	static struct nv_dev dev[MOST + 1];
+	uint32_t i, all;
+	uint64_t stale;
+	int err = 0;
+
+	igt_require_f(svm_driver_counter("stale", &stale), "the driver has a thread for each\n");
+	igt_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	for (i = 0; i < ARRAY_SIZE(dev) && !err; i++) {
+		igt_assert_eq(nv_dev_init(&dev[i], drm_open_driver_render(DRIVER_ANY)), 0);
+		err = nv_svm_init_raw(dev[i].fd, NV_CUTOUT_BASE, NV_CUTOUT_SIZE);
+	}
+	svm_services(NULL, 0, &all);
+	igt_info("%u clients, %u threads\n", i, all);
+	igt_assert_eq(err, -ENOSPC);
+	igt_assert_lte_u64(all, MOST);
+	igt_assert_lte_u64(MOST - 16, all);
+	/* When one has gone there is room for another. */
+	nv_dev_close(&dev[0]);
+	igt_assert_eq(nv_svm_init_raw(dev[i - 1].fd, NV_CUTOUT_BASE, NV_CUTOUT_SIZE), 0);
+	while (--i)
+		nv_dev_close(&dev[i]);
+}
+
+/**
  * SUBTEST: bind-unreadable
  * Description: SVM_BIND of memory that nobody may read, and of a file beyond its end: the driver keeps nothing of it
  */
@@ -339,6 +370,9 @@ int igt_main()
 	igt_describe("Many ranges without memory");
 	igt_subtest("many-given-up")
 		test_given_up();
+	igt_describe("Very many clients");
+	igt_subtest("many-mirrors")
+		test_mirrors();
 	igt_describe("Nothing to bind");
 	igt_subtest("bind-unreadable")
 		test_bind_unreadable();

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -640,6 +641,69 @@ static void test_disk(struct svm *svm, bool private)
 	close(fd);
 	svm_disk_again();
 	check_disk(private ? 0xe00 : 0x5000);
+	svm_disk_off();
+}
+
+/* Take all room of the disk, and that of its files that are not written yet. */
+static void fill_disk(void)
+{
+	int fd = open(SVM_DISK "/full", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	static char data[SZ_1M];
+	size_t len = sizeof(data);
+
+	igt_assert_fd(fd);
+	memset(data, 0x5e, sizeof(data));
+	for (; len >= 512; len /= 2)
+		while (write(fd, data, len) == (ssize_t)len)
+			;
+	igt_assert_eq(errno, ENOSPC);
+	fsync(fd);
+	close(fd);
+}
+
+/**
+ * SUBTEST: disk-hole-read
+ * Description: a file with nothing in it, mapped for reading and writing: the GPU and SVM_BIND read zeroes, the file stays
+ *
+ * SUBTEST: disk-full-read
+ * Description: the same when the disk has no room for what there is not
+ */
+static void test_hole(struct svm *svm, bool full)
+{
+	struct stat before, after;
+	uint32_t i;
+	int fd;
+	char *p;
+
+	svm_disk_on(64 * SZ_1M);
+	fd = open(SVM_DISK "/hole", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	igt_assert_fd(fd);
+	igt_assert_eq(ftruncate(fd, SZ_2M), 0);
+	igt_assert_eq(fsync(fd), 0);
+	if (full)
+		fill_disk();
+	igt_assert_eq(fstat(fd, &before), 0);
+	p = mmap(NULL, SZ_2M, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	igt_assert(p != MAP_FAILED);
+
+	usleep(50000);
+	for (i = 0; i < NR; i += 64)
+		igt_assert_eq_u32(svm_gpu_read(svm, p + i * SZ_4K), 0);
+	svm_bind_vram(svm, p, SZ_2M);
+	igt_assert_eq(fsync(fd), 0);
+	igt_assert_eq(fstat(fd, &after), 0);
+	igt_assert_eq_u64((uint64_t)after.st_blocks, (uint64_t)before.st_blocks);
+	igt_assert(after.st_mtim.tv_sec == before.st_mtim.tv_sec && after.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
+	if (!full) {
+		/* What was got for reading can be had for writing. */
+		svm_gpu_write_pages(svm, p, NR, 0x900);
+		svm_cpu_check_pages(p, NR, 0x900, false);
+		igt_assert_eq(fsync(fd), 0);
+		igt_assert_eq(fstat(fd, &after), 0);
+		igt_assert_lte_u64((uint64_t)before.st_blocks + SZ_2M / 512, (uint64_t)after.st_blocks);
+	}
+	munmap(p, SZ_2M);
+	close(fd);
 	svm_disk_off();
 }
 
@@ -1345,6 +1409,10 @@ int igt_main()
 		igt_describe("Files on a disk");
 		igt_subtest("disk-shared-stays")
 			test_disk(&svm, false);
+		igt_subtest("disk-hole-read")
+			test_hole(&svm, false);
+		igt_subtest("disk-full-read")
+			test_hole(&svm, true);
 		igt_subtest("disk-private-stays")
 			test_disk(&svm, true);
 		igt_describe("Swap");

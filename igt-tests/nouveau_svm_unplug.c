@@ -354,6 +354,141 @@ static void test_while_missing(enum way way)
 	svm_free(r, SZ_2M);
 }
 
+/**
+ * SUBTEST: unbind-while-waiting
+ * Description: a process waits for a sync object that nobody will ever signal when the driver is unbound
+ */
+static void test_while_waiting(void)
+{
+	struct leaver leaver = { UNBIND };
+	pthread_t goer;
+	pid_t waiter;
+	int st;
+
+	svm_gpu_slot(leaver.slot);
+	waiter = fork();
+	igt_assert(waiter >= 0);
+	if (!waiter) {
+		struct drm_syncobj_create create = { 0 };
+		struct drm_syncobj_wait wait = {
+			.timeout_nsec = INT64_MAX, .count_handles = 1, .flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT,
+		};
+		int fd = drm_open_driver_render(DRIVER_ANY);
+
+		if (ioctl(fd, DRM_IOCTL_SYNCOBJ_CREATE, &create))
+			_exit(1);
+		wait.handles = (uintptr_t)&create.handle;
+		ioctl(fd, DRM_IOCTL_SYNCOBJ_WAIT, &wait);
+		_exit(2);
+	}
+	usleep(1000000);
+	igt_assert_eq(waitpid(waiter, &st, WNOHANG), 0);
+	igt_assert_eq(pthread_create(&goer, NULL, leaver_main, &leaver), 0);
+	igt_assert_f(ends(goer, NULL), "the driver's end waits for the sync object\n");
+	kill(waiter, SIGKILL);
+	igt_assert_eq(waitpid(waiter, &st, 0), waiter);
+	igt_assert(WIFSIGNALED(st));
+	svm_driver_bind(leaver.slot);
+	works();
+}
+
+/**
+ * SUBTEST: unbind-beside-missing
+ * Description: SVM_BIND on another GPU waits for a page that its process keeps back when the driver of the first is unbound
+ *
+ * Wants two GPUs.
+ */
+static void test_beside_missing(void)
+{
+	char *p = mmap(NULL, SZ_64K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct leaver leaver = { UNBIND };
+	pthread_t binder, goer;
+	struct svm_slow slow;
+	void *ret;
+
+	igt_assert(p != MAP_FAILED);
+	svm_gpu_slot(leaver.slot);
+	svm_open_on(&live, 1);
+	svm_slow_begin(&slow, p, SZ_64K);
+	igt_assert_eq(pthread_create(&binder, NULL, bind_some_main, p), 0);
+	igt_assert_f(svm_slow_hit(&slow, 30000), "SVM_BIND does not ask for the page\n");
+	igt_assert_eq(pthread_create(&goer, NULL, leaver_main, &leaver), 0);
+	igt_assert_f(ends(goer, NULL), "one GPU's end waits for a call on another\n");
+	svm_slow_end(&slow, 0x700);
+	igt_assert_f(ends(binder, &ret), "SVM_BIND does not end\n");
+	igt_assert_eq((int)(intptr_t)ret, 0);
+	svm_cpu_check_pages(p, SZ_64K / SZ_4K, 0x700, false);
+	svm_close(&live);
+	svm_driver_bind(leaver.slot);
+	works();
+	munmap(p, SZ_64K);
+}
+
+#define FREERS 4
+
+/*
+ * Has buffers mapped, says so, and from some time after the device has gone on unmaps them, the youngest first. They are
+ * large: to free one takes time.
+ */
+static void freer_main(int ready, unsigned int delay_us)
+{
+	enum { NR_BO = 24, LEN = 16 * SZ_1M };
+	static struct nv_bo bo[NR_BO];
+	struct nv_dev dev;
+	uint64_t value;
+	int i, err;
+
+	alarm(120);
+	if (nv_dev_init(&dev, drm_open_driver_render(DRIVER_ANY)))
+		_exit(1);
+	for (i = 0; i < NR_BO; i++) {
+		err = nv_bo_new(&dev, LEN, NOUVEAU_GEM_DOMAIN_GART, &bo[i]);
+		if (err)
+			_exit(-err);
+		*(volatile uint32_t *)bo[i].map = 0x5e;
+	}
+	if (write(ready, "", 1) != 1)
+		_exit(1);
+	while (!nv_getparam(&dev, NOUVEAU_GETPARAM_CHIPSET_ID, &value))
+		usleep(1000);
+	usleep(delay_us);
+	while (i--)
+		munmap(bo[i].map, LEN);
+	_exit(0);
+}
+
+/**
+ * SUBTEST: unbind-while-freeing
+ * Description: processes unmap their last buffers when the driver is unbound
+ */
+static void test_while_freeing(void)
+{
+	struct leaver leaver = { UNBIND };
+	pid_t freer[FREERS];
+	int i, st, ready[2];
+	pthread_t goer;
+	char c;
+
+	svm_gpu_slot(leaver.slot);
+	igt_assert_eq(pipe(ready), 0);
+	for (i = 0; i < FREERS; i++) {
+		freer[i] = fork();
+		igt_assert(freer[i] >= 0);
+		if (!freer[i])
+			freer_main(ready[1], (unsigned int)i * 250000);
+	}
+	for (i = 0; i < FREERS; i++)
+		igt_assert_eq((int)read(ready[0], &c, 1), 1);
+	igt_assert_eq(pthread_create(&goer, NULL, leaver_main, &leaver), 0);
+	igt_assert_f(ends(goer, NULL), "the driver's end does not come\n");
+	for (i = 0; i < FREERS; i++) {
+		igt_assert_eq(waitpid(freer[i], &st, 0), freer[i]);
+		igt_assert_eq(st, 0);
+	}
+	svm_driver_bind(leaver.slot);
+	works();
+}
+
 /* Who opens while the driver goes: what they and the parent know of each other. */
 struct opening {
 	bool stop;
@@ -550,6 +685,15 @@ int igt_main()
 		test_while_missing(UNBIND);
 	igt_subtest("remove-while-missing")
 		test_while_missing(REMOVE);
+	igt_describe("Somebody waits for a sync object");
+	igt_subtest("unbind-while-waiting")
+		test_while_waiting();
+	igt_describe("Somebody waits on another GPU");
+	igt_subtest("unbind-beside-missing")
+		test_beside_missing();
+	igt_describe("Buffers are freed");
+	igt_subtest("unbind-while-freeing")
+		test_while_freeing();
 	igt_describe("Clients come and go");
 	igt_subtest("unbind-while-opening")
 		test_while_opening();

@@ -54,6 +54,9 @@ PROVOKED = [
      re.compile(r"</TASK>")),
     # A page whose memory is made bad.
     (re.compile(r"igt@nouveau_svm_fault@poisoned-page-"), re.compile(r"(Injecting m|M)emory failure\b"), None),
+    # An entry that is not valid in time, on purpose, or on a slow machine.
+    (re.compile(r"igt@nouveau_svm_fault@(entry-never-valid|stale-)"), re.compile(r"svm: fault entry \d+ is not valid"),
+     None),
     # The arguments of a submission come too late to be any good.
     (re.compile(r"igt@nouveau_svm_fault@look-while-submitting"), re.compile(r"push 0 buffer not in list"), None),
     # The channel of a process that ends is waited for when the fault of its shader is cancelled, which kills it.

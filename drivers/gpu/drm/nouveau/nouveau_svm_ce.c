@@ -610,12 +610,13 @@ nouveau_svm_ce_wedged(struct nouveau_svm_ce *ce)
  *
  * Until then copies are turned away, and the device is in use. Where nobody submits any
  * more that is so from then on. Waits as long as it takes to make a channel, or for the
- * device not to answer.
+ * device not to answer. Does not wait for itself where a channel is made.
  */
 void
 nouveau_svm_ce_settle(struct nouveau_svm_ce *ce)
 {
-	flush_work(&ce->work);
+	if (current_work() != &ce->work)
+		flush_work(&ce->work);
 }
 
 /* Make a channel with an object of the engine's class on it. */

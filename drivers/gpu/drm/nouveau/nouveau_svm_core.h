@@ -130,6 +130,8 @@ struct nouveau_svm_dev {
 	bool leaving;
 	/** @vms: all address spaces, by &nouveau_svm_vm.head */
 	struct list_head vms;
+	/** @mirrors: how many there are, or are being made */
+	atomic_t mirrors;
 
 	/** @cancel_lock: held over a cancel: no channel joins or parts */
 	struct mutex cancel_lock;
@@ -164,6 +166,8 @@ struct nouveau_svm_dev {
 		bool blocked;
 		/** @fault.late: how often in a row an entry was not valid in time */
 		unsigned int late;
+		/** @fault.stale: the next so many entries are older than the last replay */
+		u32 stale;
 	} fault;
 
 	/** @stat: counters, see &enum nouveau_svm_stat */

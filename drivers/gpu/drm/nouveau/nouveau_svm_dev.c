@@ -15,10 +15,10 @@
  * they are closed before it goes.
  *
  * Going away, in this order: have nobody wait for a prefetch any more; bring data
- * back while copies are still possible; drm_dev_unplug(), which waits for system
- * calls, and after which a CPU fault on what is left gets SIGBUS; close the clients,
- * whoever still has a file open, while faults are still served in place, so that
- * channels can come to rest; take no more faults; give up the copy engine. What is
+ * back while copies are still possible; drm_dev_unplug(), after which a CPU fault on
+ * what is left gets SIGBUS; wait for the system calls that are under way; close the
+ * clients, whoever still has a file open, while faults are still served in place, so
+ * that channels can come to rest; take no more faults; give up the copy engine. What is
  * left of pages in VRAM goes when its users do: pages hold the DRM device, which
  * holds TTM. If the device has vanished already, no data comes back, and the rest is
  * the same.
@@ -158,7 +158,7 @@ nouveau_svm_dev_unplug(struct nouveau_drm *drm)
 	if (!svm)
 		return;
 
-	/* Some may wait for pages, and drm_dev_unplug() for them. */
+	/* Some may wait for pages, and removal for them. */
 	mutex_lock(&svm->lock);
 	svm->leaving = true;
 	list_for_each_entry(vm, &svm->vms, head)

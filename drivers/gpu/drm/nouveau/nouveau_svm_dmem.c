@@ -80,6 +80,12 @@ MODULE_PARM_DESC(svm_huge_pages,
 static bool nouveau_svm_huge_pages = true;
 module_param_named(svm_huge_pages, nouveau_svm_huge_pages, bool, 0644);
 
+/*
+ * Pages of processes that are looked at to find out who has a block: eight mappings of a
+ * whole one. To look takes some microseconds, and who wants a buffer may meet many blocks.
+ */
+#define NOUVEAU_SVM_SPLIT_LOOKS	4096
+
 /* VRAM that SVM leaves free at most. */
 #define NOUVEAU_SVM_RESERVE_MAX	SZ_4M
 
@@ -435,7 +441,8 @@ nouveau_svm_vram_free(struct nouveau_svm_dev *svm, u64 enough)
  *
  * Context: The buffer is reserved. Waits for the copy engine, not for anybody's work.
  * Return: 0 if nothing of a process is there. Negative errno if the copy engine cannot be
- * used for now, see nouveau_svm_ce_submit(), or there is no memory for page tables.
+ * used for now, see nouveau_svm_ce_submit(), or there is no memory for page tables, or
+ * the device goes.
  */
 int
 nouveau_svm_dmem_clear(struct nouveau_drm *drm, struct ttm_resource *reg)
@@ -449,7 +456,7 @@ nouveau_svm_dmem_clear(struct nouveau_drm *drm, struct ttm_resource *reg)
 	int idx, ret;
 
 	if (!drm_dev_enter(drm->dev, &idx))
-		return 0;
+		return -ENODEV;
 
 	ret = 0;
 	svm = drm->svm_dev;
@@ -472,6 +479,10 @@ nouveau_svm_dmem_clear(struct nouveau_drm *drm, struct ttm_resource *reg)
 		bytes = min_t(u64, mem->mem.size - at, SZ_1G);
 		run.bytes = bytes;
 		ret = nouveau_svm_ce_submit(svm->ce, true, &run, 1);
+		if (ret == -EAGAIN || ret == -ENODEV) {
+			nouveau_svm_ce_settle(svm->ce);
+			ret = nouveau_svm_ce_submit(svm->ce, true, &run, 1);
+		}
 	}
 	nvif_vmm_put(vmm, &vma);
 out:
@@ -809,11 +820,12 @@ nouveau_svm_devmem_huge(struct nouveau_svm_devmem *devmem, pgoff_t *index)
 /*
  * To collect one page of it for migration splits a huge page; the page stays. It keeps
  * its index wherever a mapping goes, be it moved or inherited, so that is how to find
- * it. Called with any locks of TTM's and maybe mmap_lock held, hence trylock.
+ * it. Called with any locks of TTM's and maybe mmap_lock held, hence trylock. Looks at
+ * @looks pages at most: a process can have any number of mappings with that index.
  */
 static void
 nouveau_svm_devmem_split_in(struct nouveau_svm_devmem *devmem, struct mm_struct *mm,
-			    pgoff_t index)
+			    pgoff_t index, unsigned int *looks)
 {
 	pgoff_t end = index + PHYS_PFN(devmem->base.size), at;
 	struct vm_area_struct *vma;
@@ -836,6 +848,9 @@ nouveau_svm_devmem_split_in(struct nouveau_svm_devmem *devmem, struct mm_struct 
 		migrate.vma = vma;
 		for (at = max(index, vma->vm_pgoff);
 		     at < min(end, vma->vm_pgoff + vma_pages(vma)); at++) {
+			if (!*looks || fatal_signal_pending(current))
+				goto unlock;
+			--*looks;
 			src = 0;
 			dst = 0;
 			migrate.start = vma->vm_start + PFN_PHYS(at - vma->vm_pgoff);
@@ -883,6 +898,7 @@ nouveau_svm_next_mm(int *nr)
 static bool
 nouveau_svm_devmem_split(struct nouveau_svm_devmem *devmem)
 {
+	unsigned int looks = NOUVEAU_SVM_SPLIT_LOOKS;
 	struct mm_struct *mm = devmem->base.mm;
 	pgoff_t index;
 	int nr = 1;
@@ -891,15 +907,18 @@ nouveau_svm_devmem_split(struct nouveau_svm_devmem *devmem)
 		return false;
 
 	if (mmget_not_zero(mm)) {
-		nouveau_svm_devmem_split_in(devmem, mm, index);
+		nouveau_svm_devmem_split_in(devmem, mm, index, &looks);
 		mmput_async(mm);
 	}
 
 	while (nouveau_svm_devmem_huge(devmem, &index)) {
+		/* Who needs the VRAM is not to wait for long, and may be told to go. */
+		if (!looks || fatal_signal_pending(current))
+			return false;
 		mm = nouveau_svm_next_mm(&nr);
 		if (!mm)
 			return false;
-		nouveau_svm_devmem_split_in(devmem, mm, index);
+		nouveau_svm_devmem_split_in(devmem, mm, index, &looks);
 		mmput_async(mm);
 		cond_resched();
 	}

@@ -236,13 +236,17 @@ nouveau_svm_fault_advance(struct nouveau_svm_dev *svm, u32 get, bool overflow)
 	}
 }
 
-/* Drop what is in the ring. A replay follows. */
+/*
+ * Drop what is in the ring, and what is not valid yet when it comes. A replay follows,
+ * upon which whoever waits asks again.
+ */
 static void
 nouveau_svm_fault_flush(struct nouveau_svm_dev *svm)
 {
 	u32 get, put, first;
 	bool overflow;
 
+	svm->fault.stale = 0;
 	if (!nouveau_svm_fault_ring(svm, &get, &put, &overflow))
 		return;
 
@@ -251,6 +255,7 @@ nouveau_svm_fault_flush(struct nouveau_svm_dev *svm)
 			break;
 		nouveau_svm_count(svm, NOUVEAU_SVM_STAT_STALE, 1);
 	}
+	svm->fault.stale = (put + svm->fault.entries - get) % svm->fault.entries;
 	if (get != first || overflow)
 		nouveau_svm_fault_advance(svm, get, overflow);
 }
@@ -295,8 +300,10 @@ nouveau_svm_trouble_get(struct nouveau_svm_vm *vm, u64 addr)
 
 	for (i = 0; i < vm->troubles; i++) {
 		trouble = &vm->trouble[i];
-		if (vm->batches - trouble->batch > NOUVEAU_SVM_STORM_GAP)
+		if (vm->batches - trouble->batch > NOUVEAU_SVM_STORM_GAP) {
 			trouble->tries = 0;
+			trouble->asked = false;
+		}
 		if (trouble->addr == addr)
 			return trouble;
 		if (!place || trouble->tries < place->tries)
@@ -353,8 +360,8 @@ nouveau_svm_storm(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fau
 
 /*
  * An access that cannot be had. Its entry may be older than the last replay, if it came
- * late or while that was being sent: then the access is over, the memory may be gone, and
- * the channel is healthy or even somebody else's. Whoever waits asks again after a replay.
+ * while that was being sent: then the access is over, the memory may be gone, and the
+ * channel is healthy or even somebody else's. Whoever waits asks again after a replay.
  */
 static bool
 nouveau_svm_fault_asked_again(struct nouveau_svm_vm *vm, const struct nouveau_svm_fault *fault,
@@ -363,14 +370,16 @@ nouveau_svm_fault_asked_again(struct nouveau_svm_vm *vm, const struct nouveau_sv
 	struct nouveau_svm_trouble *trouble = nouveau_svm_trouble_get(vm, fault->addr);
 
 	lockdep_assert_held(&vm->lock);
-	if (trouble->tries) {
+	if (trouble->asked) {
 		nouveau_svm_trouble_drop(vm, trouble - vm->trouble);
 		return true;
 	}
 
 	trouble->batch = vm->batches;
 	trouble->error = error;
-	trouble->tries = 1;
+	trouble->asked = true;
+	/* It does not make way for one that was never tried. */
+	trouble->tries++;
 	return false;
 }
 
@@ -551,7 +560,7 @@ nouveau_svm_fault_drain(struct work_struct *work)
 {
 	struct nouveau_svm_dev *svm =
 		container_of(to_delayed_work(work), struct nouveau_svm_dev, fault.work);
-	bool late = false, overflow;
+	bool late = false, lost = false, overflow;
 	unsigned int nr = 0;
 	LIST_HEAD(drained);
 	u32 get, put;
@@ -568,9 +577,15 @@ nouveau_svm_fault_drain(struct work_struct *work)
 			late = ++svm->fault.late < NOUVEAU_SVM_LATE_MAX;
 			if (late)
 				break;
-			/* It will not come. Replays bring back what it was. */
+			/* It will not come. A replay brings back what it was. */
 			dev_warn_ratelimited(svm->drm->dev->dev,
 					     "svm: fault entry %u is not valid\n", get);
+			lost = true;
+			goto next;
+		}
+
+		if (svm->fault.stale) {
+			nouveau_svm_count(svm, NOUVEAU_SVM_STAT_STALE, 1);
 			goto next;
 		}
 
@@ -585,6 +600,7 @@ nouveau_svm_fault_drain(struct work_struct *work)
 			nouveau_svm_cancel(svm, &fault, -ENOENT);
 		}
 next:
+		svm->fault.stale -= !!svm->fault.stale;
 		svm->fault.late = 0;
 		if (++get == svm->fault.entries)
 			get = 0;
@@ -596,7 +612,7 @@ next:
 	if (nr || overflow)
 		nouveau_svm_fault_advance(svm, get, overflow);
 	nouveau_svm_fault_serve(svm, &drained);
-	if (overflow)
+	if (overflow || lost)
 		nouveau_svm_replay(svm);
 
 	if (late || get != put || overflow)
@@ -649,6 +665,8 @@ nouveau_svm_fault_block(struct nouveau_svm_dev *svm)
 	mutex_lock(&svm->fault.lock);
 	/* Pairs with READ_ONCE() in nouveau_svm_vm_gc_work(). */
 	WRITE_ONCE(svm->fault.blocked, true);
+	/* The ring may be another when it is read again. */
+	svm->fault.stale = 0;
 	mutex_unlock(&svm->fault.lock);
 
 	mutex_lock(&svm->lock);

@@ -30,7 +30,8 @@
  * @file: the client
  *
  * Return: 0. -ENOSYS: the device has no SVM. -EBUSY: the client has done this, or
- * VM_INIT. -EINVAL: the hole is not one. Others as memory runs out.
+ * VM_INIT. -EINVAL: the hole is not one. -ENOSPC: too many have. Others as memory runs
+ * out.
  */
 int
 nouveau_svm_ioctl_init(struct drm_device *dev, void *data, struct drm_file *file)
@@ -39,6 +40,7 @@ nouveau_svm_ioctl_init(struct drm_device *dev, void *data, struct drm_file *file
 	struct nouveau_cli *cli = nouveau_cli(file);
 	struct nouveau_svm_dev *svm = cli->drm->svm_dev;
 	struct gp100_vmm_v0 vmm = { .fault_replay = true };
+	struct nouveau_svm_vm *vm;
 	u64 end;
 	int ret;
 
@@ -60,13 +62,14 @@ nouveau_svm_ioctl_init(struct drm_device *dev, void *data, struct drm_file *file
 	if (ret)
 		goto unlock;
 
-	ret = nouveau_svm_vm_new(svm, &cli->svm, args->unmanaged_addr, end,
-				 &cli->svm.svm_vm);
+	ret = nouveau_svm_vm_new(svm, &cli->svm, args->unmanaged_addr, end, &vm);
 	if (ret) {
 		nvif_vmm_dtor(&cli->svm.vmm);
 		goto unlock;
 	}
 
+	/* Pairs with READ_ONCE() in nouveau_svm_show_fdinfo(). */
+	WRITE_ONCE(cli->svm.svm_vm, vm);
 	/* From now on the client's buffers go there: nothing can fail any more. */
 	cli->svm.cli = cli;
 	/* Nor can it have a VM_BIND address space, for which it asks under the mutex. */
@@ -182,6 +185,9 @@ nouveau_svm_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 	struct nouveau_cli *cli = nouveau_cli(file);
 	struct nouveau_svm_vm *vm = NULL;
 
+	/* Pairs with WRITE_ONCE() in nouveau_svm_ioctl_init(); it goes with the file only. */
+	if (!READ_ONCE(cli->svm.svm_vm))
+		return;
 	/* An ioctl may hold it for as long as a process keeps its arguments back. */
 	if (!nouveau_svm_look(&cli->mutex))
 		return;

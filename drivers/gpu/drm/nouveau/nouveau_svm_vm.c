@@ -82,6 +82,12 @@ module_param_named(svm_notifier_mib, nouveau_svm_notifier_mib, uint, 0444);
 #define NOUVEAU_SVM_BOUNCE_TIME	msecs_to_jiffies(100)
 #define NOUVEAU_SVM_BOUNCE_STAY	msecs_to_jiffies(1000)
 
+/*
+ * Address spaces of a device. Each has a thread and some ten pages of memory, which no
+ * limit of a user's counts; channels, which they are for, are as few.
+ */
+#define NOUVEAU_SVM_MIRRORS	2048
+
 /* How often the CPU's mappings may change under us before we give up. */
 #define NOUVEAU_SVM_TRIES	32
 /* How often mm may say no to the smallest range before we believe it. */
@@ -1283,6 +1289,27 @@ enum nouveau_svm_where {
 	NOUVEAU_SVM_RAM,
 };
 
+/*
+ * Does a file system want to be told before its file is written to? Then it makes room
+ * for the page, and the file is a changed one: to read is no reason.
+ */
+static bool
+nouveau_svm_vm_tells(struct nouveau_svm_vm *vm, unsigned long addr)
+{
+	struct mm_struct *mm = vm->gpusvm.mm;
+	struct vm_area_struct *vma;
+	bool tells;
+
+	if (!mmget_not_zero(mm))
+		return false;
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, addr);
+	tells = vma && vma->vm_flags & VM_SHARED && vma->vm_ops && vma->vm_ops->page_mkwrite;
+	mmap_read_unlock(mm);
+	mmput(mm);
+	return tells;
+}
+
 /* Make memory present for the GPU. */
 static int
 nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
@@ -1294,6 +1321,8 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 		.devmem_possible = !!vm->dpagemap,
 		.allow_mixed = true,
 	};
+	bool reads = access == NOUVEAU_SVM_ACCESS_READ ||
+		     access == NOUVEAU_SVM_ACCESS_PREFETCH;
 	bool atomic = access == NOUVEAU_SVM_ACCESS_ATOMIC;
 	struct nouveau_svm_range *range;
 	struct drm_gpusvm_range *base;
@@ -1302,6 +1331,7 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 
 	lockdep_assert_held(&vm->lock);
 	*spurious = false;
+	ctx.read_only = reads && nouveau_svm_vm_tells(vm, addr);
 
 	for (try = 0; try < NOUVEAU_SVM_TRIES; try++) {
 		nouveau_svm_vm_collect(vm);
@@ -1311,9 +1341,7 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 			ctx.device_private_page_owner = vm->dpagemap->pagemap->owner;
 
 		base = drm_gpusvm_range_find_or_insert(&vm->gpusvm, addr, gs, ge, &ctx);
-		if (PTR_ERR_OR_ZERO(base) == -EPERM && !ctx.read_only &&
-		    (access == NOUVEAU_SVM_ACCESS_READ ||
-		     access == NOUVEAU_SVM_ACCESS_PREFETCH)) {
+		if (PTR_ERR_OR_ZERO(base) == -EPERM && !ctx.read_only && reads) {
 			ctx.read_only = true;
 			base = drm_gpusvm_range_find_or_insert(&vm->gpusvm, addr, gs, ge,
 							       &ctx);
@@ -1384,6 +1412,11 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 		if ((ret == -EFAULT || ret == -EPERM) &&
 		    nouveau_svm_range_shrink(vm, range, addr, &gs, &ge))
 			continue;
+		/* There may be no room for what a write would make. */
+		if (ret == -EFAULT && reads && !ctx.read_only) {
+			ctx.read_only = true;
+			continue;
+		}
 		if (ret == -EFAULT || ret == -EPERM) {
 			if (++refused < NOUVEAU_SVM_REFUSALS)
 				continue;
@@ -1400,8 +1433,7 @@ nouveau_svm_vm_make_present(struct nouveau_svm_vm *vm, u64 addr, u8 access,
 		/* Advice only: who finds that they are not valid any more starts anew. */
 		if (!READ_ONCE(range->pages_known)) {
 			ret = nouveau_svm_range_look(vm, range, ctx.read_only);
-			if (ret == -EPERM && (access == NOUVEAU_SVM_ACCESS_READ ||
-					      access == NOUVEAU_SVM_ACCESS_PREFETCH)) {
+			if (ret == -EPERM && reads) {
 				/* Reading is no reason to end the sharing. */
 				ctx.read_only = true;
 			} else if (ret == -EPERM || ret == -EOPNOTSUPP) {
@@ -1731,7 +1763,7 @@ nouveau_svm_vm_prefetch(struct nouveau_svm_vm *vm, u64 start, u64 end, bool vram
  * @vm: the address space
  *
  * The device goes: a system call may wait for a page that a process keeps back, and
- * drm_dev_unplug() for the system call.
+ * removal for the system call.
  */
 void
 nouveau_svm_vm_end_prefetch(struct nouveau_svm_vm *vm)
@@ -1879,7 +1911,7 @@ nouveau_svm_vm_kill(struct nouveau_svm_vm *vm)
  * @hole_end: address after the last
  * @pvm: returns the address space, with one reference
  *
- * Return: 0, or a negative errno.
+ * Return: 0, or a negative errno. -ENOSPC: there are as many as there can be.
  */
 int
 nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
@@ -1890,9 +1922,14 @@ nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
 	struct nouveau_svm_vm *vm;
 	int ret;
 
+	if (!atomic_add_unless(&svm->mirrors, 1, NOUVEAU_SVM_MIRRORS))
+		return -ENOSPC;
+
 	vm = kvzalloc_obj(*vm);
-	if (!vm)
+	if (!vm) {
+		atomic_dec(&svm->mirrors);
 		return -ENOMEM;
+	}
 
 	kref_init(&vm->ref);
 	vm->svm = svm;
@@ -1949,6 +1986,7 @@ err_worker:
 	kthread_destroy_worker(vm->worker);
 err:
 	nouveau_svm_vm_put(vm);
+	atomic_dec(&svm->mirrors);
 	return ret;
 }
 
@@ -2175,6 +2213,7 @@ nouveau_svm_vm_close(struct nouveau_svm_vm *vm)
 	drm_pagemap_put(vm->dpagemap);
 	vm->dpagemap = NULL;
 	vm->svm = NULL;
+	atomic_dec(&svm->mirrors);
 	mutex_unlock(&vm->lock);
 	pm_runtime_put_autosuspend(svm->drm->dev->dev);
 }

@@ -95,6 +95,8 @@ struct nouveau_svm_trouble {
 	unsigned int batch;
 	/** @tries: how often it was tried for nothing */
 	unsigned int tries;
+	/** @asked: it cannot be had, and who still waits for it asks again */
+	bool asked;
 	/** @error: what failed the last time, 0 if there was nothing to do */
 	int error;
 };
