@@ -84,7 +84,7 @@ module_param_named(svm_notifier_mib, nouveau_svm_notifier_mib, uint, 0444);
 
 /*
  * Address spaces of a device. Each has a thread and some ten pages of memory, which no
- * limit of a user's counts; channels, which they are for, are as few.
+ * limit of a user's counts. They are for channels, of which there are 4096 at most.
  */
 #define NOUVEAU_SVM_MIRRORS	2048
 
