@@ -639,6 +639,22 @@ static void heir_owner(size_t len, bool unmaps, uint32_t nr_decoys)
 	_exit(0);
 }
 
+/* As heir_owner(), in a process of its own. */
+static void heir_begin(struct svm *svm, size_t len, bool unmaps, uint32_t nr_decoys)
+{
+	igt_assert_eq(pipe(heir.ask), 0);
+	igt_assert_eq(pipe(heir.say), 0);
+	heir.owner = fork();
+	igt_assert(heir.owner >= 0);
+	if (!heir.owner) {
+		close(svm->dev.fd);
+		close(heir.ask[1]);
+		heir_owner(len, unmaps, nr_decoys);
+	}
+	close(heir.ask[0]);
+	close(heir.say[1]);
+}
+
 static size_t heir_ask(const char *what)
 {
 	size_t n = 0;
@@ -668,17 +684,7 @@ static void test_no_order_9_heir(struct svm *svm, bool unmaps)
 	size_t left;
 	int st;
 
-	igt_assert_eq(pipe(heir.ask), 0);
-	igt_assert_eq(pipe(heir.say), 0);
-	heir.owner = fork();
-	igt_assert(heir.owner >= 0);
-	if (!heir.owner) {
-		close(svm->dev.fd);
-		close(heir.ask[1]);
-		heir_owner(len, unmaps, 0);
-	}
-	close(heir.ask[0]);
-	close(heir.say[1]);
+	heir_begin(svm, len, unmaps, 0);
 	igt_assert_eq((int)read(heir.say[0], &left, sizeof(left)), (int)sizeof(left));
 	igt_assert_eq_u64(left, pages_of(len));
 	if (!unmaps) {
@@ -710,17 +716,7 @@ static void test_no_order_9_decoys(struct svm *svm)
 	pid_t buyer;
 	int st, i;
 
-	igt_assert_eq(pipe(heir.ask), 0);
-	igt_assert_eq(pipe(heir.say), 0);
-	heir.owner = fork();
-	igt_assert(heir.owner >= 0);
-	if (!heir.owner) {
-		close(svm->dev.fd);
-		close(heir.ask[1]);
-		heir_owner(len, false, 3000);
-	}
-	close(heir.ask[0]);
-	close(heir.say[1]);
+	heir_begin(svm, len, false, 3000);
 	/* Both children are there. */
 	for (i = 0; i < 2; i++)
 		igt_assert_eq((int)read(heir.say[0], &left, sizeof(left)), (int)sizeof(left));
