@@ -41,9 +41,20 @@ REPORT = re.compile(
 FATAL = re.compile(r"Kernel panic|\bBUG: (?!K[AC]SAN: )|\bOops|general protection fault|soft lockup|hard LOCKUP")
 FATAL_GRACE = 45
 
-# A data race is a report if one side of it is ours; elsewhere in the kernel there are many.
+# A data race is a report if one side of it is ours; elsewhere in the kernel there are many. Ours: our files, and what
+# patches/ put into others.
 RACE = re.compile(r"BUG: KCSAN: ")
-OUR_RACE = re.compile(r"\b(nouveau_svm_\w+|nvkm_vmm_(raw_)?pfn_\w+)")
+OUR_NAME = (r"\b(nouveau_(\w*_)?svm_\w+|nouveau_debugfs_svm|nvkm_vmm_(raw_)?pfn_\w+|nv\w+_raw_pfn\w+|"
+            r"gp100_vmm_(flush|fault_cancel)\w*|nouveau_bo_(clear|new_vram)|"
+            r"nouveau_drm_(call_(enter|exit)|ioctl_waits|clients_fini|device_(del|fini|release))|"
+            r"nouveau_ttm_(release|unmap|put|get_unless_zero))\b")
+OUR_RACE = re.compile(OUR_NAME)
+OUR_FRAME = re.compile(OUR_NAME + r"(\.\w+)*\+0x")
+RACE_SIDE = re.compile(r"\bto 0x[0-9a-f]+ of \d+ bytes by |race at unknown origin")
+RACE_FRAME = re.compile(r" [\w.]+\+0x[0-9a-f]+/0x")
+RACE_END = re.compile(r"Reported by Kernel Concurrency Sanitizer|={60,}$")
+# A function of the kernel's that works on what is ours has us as its caller; mm's own races are deeper below us.
+RACE_FRAMES = 2
 
 # The last line that guest-init sends to the kernel's log; the console may lag behind the command's status.
 LOG_END = "guest: the command ended"
@@ -56,6 +67,32 @@ KEPT_RUNS = 20
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1
 MS_BIND, MS_REC = 4096, 16384
+
+
+class Race:
+    """A report of KCSAN's, line by line. It is ours if a function of ours is in the title, or one of the first two of a
+    side, or anywhere in both."""
+
+    def __init__(self, title):
+        self.title = title.strip()
+        self.ours = bool(OUR_RACE.search(title))
+        self.sides = 0
+        self.depth = 0
+        self.with_us = set()
+
+    def add(self, line):
+        """Return: false, that was the end of it."""
+        if RACE_END.search(line):
+            return False
+        if RACE_SIDE.search(line):
+            self.sides += 1
+            self.depth = 0
+        elif RACE_FRAME.search(line):
+            self.depth += 1
+            if self.sides and OUR_FRAME.search(line):
+                self.with_us.add(self.sides)
+                self.ours = self.ours or self.depth <= RACE_FRAMES or len(self.with_us) > 1
+        return True
 
 
 class Failure(Exception):
@@ -162,6 +199,7 @@ class Machine:
         self.models = []        # (Popen, control path)
         self.qemu = None
         self.reports = []
+        self.race = None
         self.fatal_at = None
         self.expected = False
         self.result = None
@@ -472,14 +510,23 @@ class Machine:
             self.expected = True
         if LOG_END in line:
             self.log_complete = True
+        if self.race and not self.race.add(line):
+            self.end_race()
         if any(allowed.search(line) for allowed in self.opts.allow_log):
             return
-        if RACE.search(line) and not OUR_RACE.search(line):
+        if RACE.search(line):
+            self.end_race()
+            self.race = Race(line)
             return
         if REPORT.search(line) and not re.search(r"\bNOTE:|No errors detected", line):
             self.reports.append(line.strip())
             if FATAL.search(line) and self.fatal_at is None:
                 self.fatal_at = time.monotonic()
+
+    def end_race(self):
+        if self.race and self.race.ours:
+            self.reports.append(self.race.title)
+        self.race = None
 
     def finish_log(self, connection):
         """Ends the machine and takes what the log still holds."""
@@ -497,6 +544,7 @@ class Machine:
             self.receive_log(data)
         if self.log_rest:
             self.judge_line(self.log_rest.decode("utf-8", "replace"))
+        self.end_race()
         self.log_file.close()
 
     def quit_qemu(self):
