@@ -353,6 +353,15 @@ struct work {
 	struct queue *queues;
 };
 
+/* Where other threads have memory beside it, and touch it, it may be back at once. */
+static void to_vram(const struct work *w, const struct mem *m)
+{
+	if (w->shape->mode == ALONE || w->shape->mode == PROCESSES)
+		svm_bind_vram_dev(w->dev, m->p, m->size);
+	else
+		igt_assert_eq(nv_svm_bind(w->dev, m->p, m->size, true, NULL), 0);
+}
+
 static size_t round_up(size_t n, size_t to)
 {
 	return (n + to - 1) / to * to;
@@ -409,7 +418,7 @@ static void do_launches(struct work *w)
 		if (flags & FORK_READ)
 			child_reads(slot, lanes, in, 0, false);
 		if (flags & PREFETCH)
-			igt_assert_eq(nv_svm_bind(w->dev, m->p, size, true, NULL), 0);
+			to_vram(w, m);
 
 		args.dst = (uintptr_t)slot;
 		igt_assert_eq(nv_launch(&q->chan, kernel, 1, lanes, &args, sizeof(args)), 0);
@@ -425,8 +434,10 @@ static void do_launches(struct work *w)
 			}
 		}
 		if (flags & BUSY) {
-			for (turns = 0; turns < 4; turns++)
-				igt_assert_eq(nv_svm_bind(w->dev, m->p, size, !(turns & 1), NULL), 0);
+			for (turns = 0; turns < 2; turns++) {
+				to_vram(w, m);
+				igt_assert_eq(nv_svm_bind(w->dev, m->p, size, false, NULL), 0);
+			}
 			turns = 0;
 		}
 		igt_assert_f(nv_wait(&q->chan, 0) == 0, "launch %u: the channel is dead or hangs\n", i);

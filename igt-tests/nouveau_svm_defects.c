@@ -9,7 +9,7 @@
  *
  * Each test states the promise that should hold; on Linux 7.3's code it fails,
  * and expected-failures-upstream.txt says with what evidence.  The number is
- * that of the table in Documentation/gpu/nouveau-svm.rst.  Some take the
+ * that of the table in Documentation/defects.rst.  Some take the
  * machine down with them: own-boot.list gives each of those its own boot.
  */
 #include <fcntl.h>
@@ -413,7 +413,7 @@ static void test_a10(void)
 		igt_assert_eq(nv_svm_init(&dev), 0);
 		for (round = 0; round < 30; round++) {
 			svm_cpu_write_pages(p, NR, first + 0x100 * round);
-			igt_assert_eq(nv_svm_bind(&dev, p, LEN, true, NULL), 0);
+			svm_bind_vram_dev(&dev, p, LEN);
 			svm_cpu_check_pages(p, NR, first + 0x100 * round, true);
 		}
 		nv_dev_close(&dev);
@@ -441,7 +441,7 @@ static void test_a11(enum page_kind kind)
 	igt_assert_eq(nv_svm_init(&dev), 0);
 	p = svm_alloc(SZ_2M, kind);
 	svm_cpu_write_pages(p, n, 0x100);
-	igt_assert_eq(nv_svm_bind(&dev, p, n * SZ_4K, true, NULL), 0);
+	svm_bind_vram_dev(&dev, p, n * SZ_4K);
 	igt_assert_eq_u64(svm_count_pages(p, n * SZ_4K, PAGE_IN_VRAM), n);
 	svm_gpu_slot(slot);
 	svm_must_write("/sys/bus/pci/drivers/nouveau/unbind", slot);
@@ -466,7 +466,7 @@ static void test_a11_error(void)
 	igt_assert_eq(nv_svm_init(&dev), 0);
 	p = svm_alloc(SZ_2M, PAGES_4K);
 	svm_cpu_write_pages(p, NR, 0x100);
-	igt_assert_eq(nv_svm_bind(&dev, p, LEN, true, NULL), 0);
+	svm_bind_vram_dev(&dev, p, LEN);
 	igt_assert_eq_u64(svm_count_pages(p, LEN, PAGE_IN_VRAM), NR);
 	svm_gpu_slot(slot);
 	inject(&(struct gpu_model_inject){ .point = "ce_error" });
@@ -792,7 +792,7 @@ static void test_d1_free_vram(void)
 	igt_assert_eq(madvise(p, SZ_2M, MADV_FREE), 0);
 	/* Has all CPUs let go of the last ones. */
 	svm_must_write("/proc/sys/vm/drop_caches", "1");
-	svm_bind_vram(&svm, p, SZ_2M);
+	svm_bind_vram_some(&svm, p, SZ_2M);
 	igt_assert_lte_u64(nr / 2, svm_count_pages(p, SZ_2M, PAGE_IN_VRAM));
 	svm_gpu_write_pages(&svm, p, nr, 0x2900);
 	svm_cpu_check_pages(p, nr, 0x2900, false);

@@ -154,8 +154,10 @@ static void *submit_main(void *arg)
 
 /**
  * SUBTEST: buffers-are-clear-moved
- * Description: a buffer moves to VRAM in which a process had its memory, and a kernel that uses it is at work: it reads
- *	what the buffer has
+ * Description: a buffer moves to VRAM in which a process had its memory, and a kernel that uses it is at work: it does
+ *	not see that memory
+ *
+ * The buffer has its place there before it is filled: who looks then finds zeroes.
  */
 static void test_clear_moved(struct svm *svm)
 {
@@ -166,7 +168,7 @@ static void test_clear_moved(struct svm *svm)
 	pthread_t thread;
 	struct svm other;
 	struct nv_bo bo;
-	uint32_t word;
+	uint32_t word, i;
 	void *ret;
 
 	/* There is room for all that. */
@@ -183,23 +185,28 @@ static void test_clear_moved(struct svm *svm)
 	nv_use(&chan, &other.out);
 	igt_assert_eq(nv_submit(&chan), 0);
 	igt_assert_eq(nv_wait(&chan, 0), 0);
-	memset(bo.map, 0, bo.size);
+	for (i = 0; i < bo.size / 4; i++)
+		((uint32_t *)bo.map)[i] = 0x4321;
 	nv_use(&other.chan, &bo);
-	svm_busy_begin(&other, &busy, (void *)(uintptr_t)(bo.va + SZ_1M));
+	svm_busy_begin_watch(&other, &busy, (void *)(uintptr_t)(bo.va + SZ_1M), 0x4321);
 	svm_free(p, len);
 
-	/* Another channel wants it in VRAM. The kernel goes on when the buffer has its place there, and is not yet filled. */
+	/* Another channel wants it in VRAM. The kernel ends when it sees something else in it. */
 	bo.domain = NOUVEAU_GEM_DOMAIN_VRAM;
 	nv_use(&chan, &bo);
 	nv_copy(&chan, bo.va + SZ_2M, bo.va, 4);
 	igt_assert_eq(pthread_create(&thread, NULL, submit_main, &chan), 0);
-	usleep(3000000);
-	svm_busy_go(&busy);
+	/* TTM waits for 15 seconds. */
+	if (nv_wait(&other.chan, 10000))
+		svm_busy_go(&busy);
 	word = svm_busy_end(&busy, 0);
 	pthread_join(thread, &ret);
 	igt_assert_eq((int)(intptr_t)ret, 0);
 	igt_assert_eq(nv_wait(&chan, 0), 0);
+	igt_assert_f(word != 0x4321, "it has not moved while the kernel was at work\n");
 	igt_assert_eq_u32(word, 0);
+	for (i = 0; i < bo.size / 4; i += SZ_4K / 4)
+		igt_assert_eq_u32(((volatile uint32_t *)bo.map)[i], 0x4321);
 
 	nv_bo_del(&bo);
 	nv_chan_del(&chan);
@@ -214,11 +221,14 @@ static void test_bind(struct svm *svm)
 {
 	const size_t len = svm_vram_size(svm) / 2 * 3 / (16 * SZ_1M) * 16 * SZ_1M;
 	char *p = svm_alloc(len, PAGES_THP);
-	size_t i;
+	size_t i, at;
 
 	svm_cpu_write_pages(p, pages_of(len), 0x400);
 	for (i = 0; i < len; i += 16 * SZ_1M) {
 		svm_bind_vram(svm, p + i, 16 * SZ_1M);
+		for (at = i; at < i + 16 * SZ_1M && in_vram(p + i, 16 * SZ_1M) < pages_of(16 * SZ_1M); at += SZ_2M)
+			igt_info("at %zu MiB %zu of 512 pages are in VRAM, %s\n", at / SZ_1M, in_vram(p + at, SZ_2M),
+				 svm_driver_range(p + at));
 		igt_assert_eq_u64(svm_count_pages(p + i, 16 * SZ_1M, PAGE_IN_VRAM), pages_of(16 * SZ_1M));
 	}
 	walk(svm, p, pages_of(len), 0x400);
@@ -378,73 +388,34 @@ static void test_dead_owner(struct svm *svm, enum page_kind kind)
 	svm_vram_release(&fill);
 }
 
-/* A kernel that adds one to each page of @p, again and again. */
-struct worker {
-	struct svm *svm;
-	char *p;
-	size_t len;
-	uint32_t rounds;
-	int err;
-	bool stop;
-};
-
-static void *worker_main(void *arg)
-{
-	struct worker *w = arg;
-	const struct nv_args args = { .dst = (uintptr_t)w->p, .value = 1 };
-
-	while (!w->err && !__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
-		w->err = nv_run(&w->svm->chan, &w->svm->add_page, pages_of(w->len) / NV_THREADS, NV_THREADS, &args,
-				sizeof(args));
-		__atomic_fetch_add(&w->rounds, 1, __ATOMIC_RELEASE);
-	}
-	return NULL;
-}
-
-/* It gets @rounds further. */
-static void worker_goes_on(struct worker *w, uint32_t rounds)
-{
-	uint32_t first = __atomic_load_n(&w->rounds, __ATOMIC_ACQUIRE);
-	uint64_t end = svm_now_us() + 60 * 1000000;
-
-	while (__atomic_load_n(&w->rounds, __ATOMIC_ACQUIRE) - first < rounds && svm_now_us() < end)
-		usleep(1000);
-	igt_assert_lte_u64(rounds, __atomic_load_n(&w->rounds, __ATOMIC_ACQUIRE) - first);
-}
-
 /**
  * SUBTEST: while-working
  * Description: buffers take VRAM from memory that a kernel adds to, again and again: no sum is lost
  */
 static void test_while(struct svm *svm)
 {
-	struct worker w = { .svm = svm, .len = 8 * SZ_1M };
+	struct svm_worker w = { .svm = svm, .len = 8 * SZ_1M };
 	uint64_t before, after;
 	struct svm_vram fill;
-	pthread_t thread;
-	uint32_t i, turn;
+	uint32_t turn;
 	struct svm other;
 
 	svm_open(&other);
 	w.p = svm_alloc(w.len, PAGES_THP);
-	igt_assert_eq(pthread_create(&thread, NULL, worker_main, &w), 0);
+	svm_worker_begin(&w);
 	for (turn = 0; turn < 4; turn++) {
 		svm_bind_vram(svm, w.p, w.len);
-		worker_goes_on(&w, 1);
+		svm_worker_goes_on(&w, 1);
 		igt_assert_lt(0, (int)in_vram(w.p, w.len));
 		igt_require(svm_driver_counter("evictions", &before));
 		svm_vram_fill(&other, &fill);
 		igt_assert(svm_driver_counter("evictions", &after));
 		igt_info("%" PRIu64 " evictions, round %u\n", after - before, w.rounds);
 		igt_assert_lte_u64(before + w.len / SZ_2M, after);
-		worker_goes_on(&w, 2);
+		svm_worker_goes_on(&w, 2);
 		svm_vram_release(&fill);
 	}
-	__atomic_store_n(&w.stop, true, __ATOMIC_RELEASE);
-	pthread_join(thread, NULL);
-	igt_assert_eq(w.err, 0);
-	for (i = 0; i < pages_of(w.len); i++)
-		igt_assert_eq_u32(*(volatile uint32_t *)(w.p + i * SZ_4K), w.rounds);
+	svm_worker_end(&w);
 	svm_close(&other);
 	svm_free(w.p, w.len);
 }
@@ -570,26 +541,32 @@ static void test_no_order_9_buffers(struct svm *svm, bool moved)
 /* A child that has what its parent brought to VRAM, and answers by a pipe. */
 static struct {
 	int ask[2], say[2];
+	/* who has decoys stays until this is closed */
+	int stay[2];
 	pid_t owner;
 } heir;
 
-/* Many mappings that look as if they had pages that were mapped at @p once. */
-static void decoys(char *p, size_t len, uint32_t nr)
+/* What the one who has decoys says, beside their number. */
+#define DECOYS (1ul << 63)
+
+/* Many mappings that look as if they had pages that were mapped at @p once. Return: how many. */
+static uint32_t decoys(char *p, size_t len, uint32_t nr)
 {
 	char *room = mmap(NULL, len * nr, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), *q;
 	uint32_t i;
 
 	if (room == MAP_FAILED || munmap(p, len))
-		return;
+		return 0;
 	for (i = 0; i < nr; i++) {
 		q = mmap(p, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 		if (q != p || madvise(q, len, MADV_NOHUGEPAGE))
-			return;
+			break;
 		/* From its first page on a mapping keeps its place in the file that it has none of. */
 		*(volatile char *)q = 1;
 		if (mremap(q, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, room + i * len) == MAP_FAILED)
-			return;
+			break;
 	}
+	return i;
 }
 
 /*
@@ -612,12 +589,10 @@ static void heir_owner(size_t len, bool unmaps, uint32_t nr_decoys)
 	igt_assert_eq_u64(in_vram(p, len), pages_of(len));
 	if (nr_decoys && !fork()) {
 		prctl(PR_SET_PDEATHSIG, 0);
-		decoys(p, len, nr_decoys);
-		n = 0;
-		igt_assert_eq((int)write(heir.say[1], &n, sizeof(n)), (int)sizeof(n));
-		/* Until the one who asks has gone. */
-		close(heir.ask[1]);
-		while (read(heir.ask[0], &c, 1) == 1)
+		n = decoys(p, len, nr_decoys) | DECOYS;
+		if (write(heir.say[1], &n, sizeof(n)) != sizeof(n))
+			_exit(1);
+		while (read(heir.stay[0], &c, 1) == 1)
 			;
 		_exit(0);
 	}
@@ -644,15 +619,26 @@ static void heir_begin(struct svm *svm, size_t len, bool unmaps, uint32_t nr_dec
 {
 	igt_assert_eq(pipe(heir.ask), 0);
 	igt_assert_eq(pipe(heir.say), 0);
+	igt_assert_eq(pipe(heir.stay), 0);
 	heir.owner = fork();
 	igt_assert(heir.owner >= 0);
 	if (!heir.owner) {
 		close(svm->dev.fd);
 		close(heir.ask[1]);
+		close(heir.stay[1]);
 		heir_owner(len, unmaps, nr_decoys);
 	}
 	close(heir.ask[0]);
 	close(heir.say[1]);
+	close(heir.stay[0]);
+}
+
+/* Who has them goes. */
+static void heir_end(void)
+{
+	close(heir.ask[1]);
+	close(heir.say[0]);
+	close(heir.stay[1]);
 }
 
 static size_t heir_ask(const char *what)
@@ -698,28 +684,32 @@ static void test_no_order_9_heir(struct svm *svm, bool unmaps)
 		kill(heir.owner, SIGKILL);
 		igt_assert_eq(waitpid(heir.owner, &st, 0), heir.owner);
 	}
-	close(heir.ask[1]);
-	close(heir.say[0]);
+	heir_end();
 }
 
 /**
  * SUBTEST: no-order-9-decoys
- * Description: the same, and a process has made itself thousands of mappings that have to be looked at: who wants the VRAM
- *	does not wait for a minute
+ * Description: the same, and a process has made itself thousands of mappings that have to be looked at: who wants the
+ *	VRAM does not wait for a minute, and the data stays
  */
 static void test_no_order_9_decoys(struct svm *svm)
 {
 	const size_t len = 32 * SZ_1M;
+	const uint32_t nr = 3000;
+	size_t said, had = 0, made = 0, left;
 	uint64_t at = svm_now_us();
 	struct hog hog;
-	size_t left;
 	pid_t buyer;
 	int st, i;
 
-	heir_begin(svm, len, false, 3000);
+	heir_begin(svm, len, false, nr);
 	/* Both children are there. */
-	for (i = 0; i < 2; i++)
-		igt_assert_eq((int)read(heir.say[0], &left, sizeof(left)), (int)sizeof(left));
+	for (i = 0; i < 2; i++) {
+		igt_assert_eq((int)read(heir.say[0], &said, sizeof(said)), (int)sizeof(said));
+		*(said & DECOYS ? &made : &had) = said & ~DECOYS;
+	}
+	igt_assert_eq_u64(made, nr);
+	igt_assert_eq_u64(had, pages_of(len));
 	igt_assert_eq(waitpid(heir.owner, &st, 0), heir.owner);
 	igt_assert_eq(st, 0);
 
@@ -743,10 +733,15 @@ static void test_no_order_9_decoys(struct svm *svm)
 		waitpid(buyer, &st, 0);
 		igt_info("%" PRIu64 " ms until who wants it is gone\n", (svm_now_us() - at) / 1000);
 	}
+	left = heir_ask("n");
+	igt_info("%zu pages of %zu are still in VRAM\n", left, had);
 	hog_end(&hog);
-	close(heir.ask[1]);
-	close(heir.say[0]);
 	igt_assert_lt(i, 600);
+	igt_assert_f(st == 0, "who wants the VRAM ended with %#x\n", st);
+	/* Without the mappings it leaves: no-order-9-dead-owner. */
+	igt_assert_lte_u64(had / 2, left);
+	igt_assert_f(heir_ask("d") != SIZE_MAX, "the child reads other data\n");
+	heir_end();
 }
 
 /* Blocks of @p that are huge pages in RAM. */

@@ -346,6 +346,19 @@ static void cpu_touches(void)
 	svm_gpu_write_pages(&s.svm, s.mem, s.nr, 0x200);
 }
 
+/* It uses its buffers, for which those that are in RAM come back to VRAM. That may fail. The large one stays in use. */
+static void hog_works(void)
+{
+	uint32_t i;
+
+	for (i = 0; i <= HOGS; i++) {
+		nv_use(&s.hog.chan, &s.hogs[i % HOGS]);
+		nv_copy(&s.hog.chan, s.hogs[i % HOGS].va, s.hogs[i % HOGS].va + SZ_4K, 4);
+		if (!nv_submit(&s.hog.chan))
+			igt_assert_eq(nv_wait(&s.hog.chan, 0), 0);
+	}
+}
+
 /*
  * Another program, whose buffers are a little more than VRAM holds: a large one and some small ones. It has them from
  * before: one that is new is cleared, which fails too, and what the CPU clears instead takes the machine its time.
@@ -359,6 +372,8 @@ static void hog_open(void)
 	for (i = 0; i < HOGS; i++)
 		igt_assert_eq(nv_bo_new(&s.hog.dev, i ? SZ_2M : svm_vram_size(&s.hog) - 6 * SZ_2M,
 					NOUVEAU_GEM_DOMAIN_VRAM, &s.hogs[i]), 0);
+	/* What has to make way is a small one: the large one would be cleared when it comes back, by the CPU. */
+	hog_works();
 }
 
 static void hog_close(void)
@@ -369,19 +384,6 @@ static void hog_close(void)
 		nv_bo_del(&s.hogs[i]);
 	nv_chan_del(&s.hog.chan);
 	nv_dev_close(&s.hog.dev);
-}
-
-/* It uses its buffers, for which those that are in RAM come back to VRAM. That may fail. The large one stays in use. */
-static void hog_works(void)
-{
-	uint32_t i;
-
-	for (i = 0; i <= HOGS; i++) {
-		nv_use(&s.hog.chan, &s.hogs[i % HOGS]);
-		nv_copy(&s.hog.chan, s.hogs[i % HOGS].va, s.hogs[i % HOGS].va + SZ_4K, 4);
-		if (!nv_submit(&s.hog.chan))
-			igt_assert_eq(nv_wait(&s.hog.chan, 0), 0);
-	}
 }
 
 /* Buffers take all of VRAM, at the cost of the block. */

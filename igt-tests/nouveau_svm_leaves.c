@@ -100,7 +100,7 @@ static void test_mixed(void)
 	igt_assert_eq((int)vmsplice(pipes[1], &io, 1, 0), (int)SZ_4K);
 
 	svm_ledger_start();
-	svm_bind_vram(&svm, p, SZ_2M);
+	svm_bind_vram_some(&svm, p, SZ_2M);
 	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), BLOCK - CHUNK);
 	leaves_are(CHUNK, BLOCK / CHUNK - 1, 0);
 	svm_gpu_check_pages(&svm, p, BLOCK, 0x1000);
@@ -237,7 +237,7 @@ static void test_exclusive(void)
 	svm_cpu_write_pages(p, BLOCK, 0x6000);
 	pin = svm_pin(p + 5 * SZ_4K, SZ_4K);
 	svm_ledger_start();
-	svm_bind_vram(&svm, p, SZ_2M);
+	svm_bind_vram_some(&svm, p, SZ_2M);
 	leaves_are(CHUNK, BLOCK / CHUNK - 1, 0);
 	igt_require(svm_driver_counter("exclusive_pages", &before));
 

@@ -372,6 +372,159 @@ static void test_churn(void)
 	igt_assert_eq_u64(blocks_left(), 0);
 }
 
+enum change { CHANGE_UNMAP, CHANGE_MOVE, CHANGE_PROTECT, CHANGE_DONTNEED, CHANGE_COLLAPSE, CHANGE_FORK, CHANGE_PAGEOUT,
+	      CHANGE_TOUCH, CHANGE_LOCK, CHANGE_BIND };
+
+static const char *const changes[] = {
+	[CHANGE_UNMAP] = "unmap", [CHANGE_MOVE] = "move", [CHANGE_PROTECT] = "protect", [CHANGE_DONTNEED] = "dontneed",
+	[CHANGE_COLLAPSE] = "collapse", [CHANGE_FORK] = "fork", [CHANGE_PAGEOUT] = "pageout", [CHANGE_TOUCH] = "touch",
+	[CHANGE_LOCK] = "lock", [CHANGE_BIND] = "bind",
+};
+
+/* The last word of each page, which no kernel writes to. */
+static volatile uint32_t *last_word(char *p, uint32_t page)
+{
+	return (volatile uint32_t *)(p + (page + 1) * SZ_4K) - 1;
+}
+
+/* What a child has inherited while a kernel was at work on it. Returns whether there was one (M10). */
+static bool change_by_fork(char *p, uint32_t pages)
+{
+	pid_t pid = fork();
+	uint32_t i;
+	int st;
+
+	if (pid < 0) {
+		igt_assert_eq(errno, ENOMEM);
+		return false;
+	}
+	if (!pid) {
+		for (i = 0; i < pages; i++)
+			if (*last_word(p, i) != 0x900 + i)
+				_exit(1);
+		_exit(0);
+	}
+	igt_assert_eq(waitpid(pid, &st, 0), pid);
+	igt_assert_eq(st, 0);
+	return true;
+}
+
+/* Change @len bytes at @p, of which a kernel uses those before @mine. Returns whether that was done. */
+static bool change(struct svm *svm, enum change how, uint32_t turn, char *p, size_t len, char *mine)
+{
+	const size_t rest = (size_t)(p + len - mine);
+	const uint32_t pages = (uint32_t)(len / SZ_4K);
+	uint32_t i;
+	void *q;
+
+	switch (how) {
+	case CHANGE_UNMAP:
+		igt_assert_eq(munmap(mine, rest), 0);
+		q = mmap(mine, rest, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		igt_assert(q == mine);
+		break;
+	case CHANGE_MOVE:
+		q = mmap(NULL, rest, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		igt_assert(q != MAP_FAILED);
+		igt_assert(mremap(mine, rest, rest, MREMAP_MAYMOVE | MREMAP_FIXED, q) == q);
+		svm_cpu_check_pages(q, (uint32_t)(rest / SZ_4K), 0x700 + turn, true);
+		igt_assert(mremap(q, rest, rest, MREMAP_MAYMOVE | MREMAP_FIXED, mine) == mine);
+		break;
+	case CHANGE_PROTECT:
+		igt_assert_eq(mprotect(mine, rest, PROT_READ), 0);
+		igt_assert_eq(mprotect(p, len, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
+		igt_assert_eq(mprotect(mine, rest, PROT_NONE), 0);
+		igt_assert_eq(mprotect(p, len, PROT_READ | PROT_WRITE), 0);
+		break;
+	case CHANGE_DONTNEED:
+		igt_assert_eq(madvise(mine, rest, MADV_DONTNEED), 0);
+		for (i = 0; i < rest / SZ_4K; i++)
+			igt_assert_eq_u32(*last_word(mine, i), 0);
+		break;
+	case CHANGE_COLLAPSE:
+		/* Split by a page that goes. It may find that pages are in VRAM. */
+		igt_assert_eq(madvise(mine + turn % 4 * SZ_4K, SZ_4K, MADV_DONTNEED), 0);
+		madvise(p, len, MADV_COLLAPSE);
+		break;
+	case CHANGE_FORK:
+		return change_by_fork(p, pages);
+	case CHANGE_PAGEOUT:
+		igt_assert_eq(madvise(p, len, MADV_PAGEOUT), 0);
+		break;
+	case CHANGE_TOUCH:
+		for (i = turn % 16; i < pages; i += 16)
+			igt_assert_eq_u32(*last_word(p, i), 0x900 + i);
+		break;
+	case CHANGE_LOCK:
+		igt_assert_eq(mlock(p, len), 0);
+		igt_assert_eq(munlock(p, len), 0);
+		break;
+	case CHANGE_BIND:
+		igt_assert_eq(nv_svm_bind(&svm->dev, p, len, turn & 1, NULL), 0);
+		break;
+	}
+	return true;
+}
+
+/**
+ * SUBTEST: changed-while-working-%s
+ * Description:
+ *	memory changes by %arg[1] at any moment while a kernel adds to it, or to the first half of a block of which the
+ *	other changes: no sum is lost, nothing else is found there
+ *
+ * arg[1]:
+ *
+ * @unmap: munmap() and another mapping in that place
+ * @move: mremap(), away and back
+ * @protect: mprotect() of that half, and of all with the rights that the kernel needs
+ * @dontneed: MADV_DONTNEED
+ * @collapse: a page that goes and MADV_COLLAPSE, so that huge pages split and come
+ * @fork: a child that reads it
+ * @pageout: reclaim, to swap
+ * @touch: the CPU, which reads a word of some pages
+ * @lock: mlock() and munlock()
+ * @bind: SVM_BIND to VRAM and back
+ */
+static void test_changed(enum change how)
+{
+	const size_t len = 2 * SZ_2M;
+	struct svm svm;
+	struct svm_worker w = { .svm = &svm, .p = svm_alloc(len, PAGES_THP), .len = SZ_2M + SZ_1M };
+	const uint32_t used = (uint32_t)(w.len / SZ_4K);
+	uint64_t started = 0, now = 0;
+	uint32_t turn, i, refused = 0;
+
+	if (how == CHANGE_PAGEOUT)
+		svm_swap_on(64 * SZ_1M);
+	svm_open(&svm);
+	svm_migrate_on_fault(true);
+	for (i = 0; i < len / SZ_4K; i++)
+		*last_word(w.p, i) = 0x900 + i;
+	svm_driver_counter("invalidates", &started);
+	svm_worker_begin(&w);
+	svm_worker_goes_on(&w, 1);
+	for (turn = 0; turn < 40; turn++) {
+		if (how == CHANGE_MOVE)
+			svm_cpu_write_pages(w.p + w.len, (uint32_t)((len - w.len) / SZ_4K), 0x700 + turn);
+		refused += !change(&svm, how, turn, w.p, len, w.p + w.len);
+		for (i = used; i < len / SZ_4K; i++)
+			*last_word(w.p, i) = 0x900 + i;
+		if (turn % 4 == 3)
+			svm_worker_goes_on(&w, 1);
+	}
+	svm_driver_counter("invalidates", &now);
+	igt_info("%u rounds, %" PRIu64 " invalidates, %u changes refused\n", w.rounds, now - started, refused);
+	igt_assert_lte(refused, turn / 4);
+	svm_worker_end(&w);
+	for (i = 0; i < len / SZ_4K; i++)
+		igt_assert_eq_u32(*last_word(w.p, i), 0x900 + i);
+	svm_close(&svm);
+	svm_free(w.p, len);
+	if (how == CHANGE_PAGEOUT)
+		svm_swap_off();
+	igt_assert_eq_u64(blocks_left(), 0);
+}
+
 /* Mappings would hold the file. */
 static void unmap_buffers(struct svm *svm)
 {
@@ -786,4 +939,9 @@ int igt_main()
 	igt_describe("Mappings change at any moment");
 	igt_subtest("map-churn")
 		test_churn();
+	for (i = 0; i < ARRAY_SIZE(changes); i++) {
+		igt_describe("The memory that a kernel works on changes at any moment");
+		igt_subtest_f("changed-while-working-%s", changes[i])
+			test_changed((enum change)i);
+	}
 }

@@ -7,9 +7,11 @@
  * Functionality: limits on memory and mappings
  * Description: memory cgroups, swap, locked memory, address space, number of mappings
  */
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "igt.h"
@@ -86,16 +88,25 @@ static void test_memcg_swap(bool vram)
 
 /**
  * SUBTEST: memcg-oom
- * Description: what comes back from VRAM finds its cgroup full: that process is killed, others go on
+ * Description: a cgroup has no room for what its process brings to VRAM, beside what came back from there: that process is
+ *	killed, others go on
+ *
+ * What is in VRAM is charged. The CPU touches no more than half of what the cgroup may hold.
  */
 static void test_memcg_oom(void)
 {
-	const size_t len = 64 * SZ_1M;
+	const size_t len = 64 * SZ_1M, max = 24 * SZ_1M, back = 12 * SZ_1M;
+	struct {
+		/* pages: back in RAM, and after that moved to VRAM as well */
+		uint64_t back, beside;
+		bool over;
+	} *said = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct svm good;
 	char *q = svm_alloc(SZ_2M, PAGES_4K);
 	pid_t pid;
 	int st;
 
+	igt_assert(said != MAP_FAILED);
 	svm_open(&good);
 	svm_cpu_write_pages(q, NR, 0x300);
 	svm_gpu_check_pages(&good, q, NR, 0x300);
@@ -103,30 +114,42 @@ static void test_memcg_oom(void)
 	igt_assert(pid >= 0);
 	if (!pid) {
 		struct svm svm;
-		uint32_t i, k;
+		size_t i;
 		char *p;
 
 		svm_open(&svm);
-		svm_cgroup_enter(24 * SZ_1M);
+		svm_cgroup_enter(max);
 		p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		/* Block by block by way of VRAM, so that it never holds much in RAM. */
-		for (i = 0; i < len; i += SZ_2M)
+		igt_assert(p != MAP_FAILED);
+		/* Holes: nothing of it was ever in RAM. */
+		for (i = 0; i < back; i += SZ_2M)
 			svm_bind_vram(&svm, p + i, SZ_2M);
-		for (i = 0; i < len; i += SZ_4K) {
-			k = *(volatile uint32_t *)(p + i);
-			if (k)
+		for (i = 0; i < back; i += SZ_4K)
+			if (*(volatile uint32_t *)(p + i))
 				_exit(3);
-			*(volatile uint32_t *)(p + i) = 1;
+		said->back = svm_count_pages(p, back, PAGE_IN_RAM);
+		for (; i < len; i += SZ_2M) {
+			svm_bind_vram_some(&svm, p + i, SZ_2M);
+			said->beside = svm_count_pages(p + back, len - back, PAGE_IN_VRAM);
 		}
+		said->over = true;
 		_exit(0);
 	}
 	igt_assert_eq(waitpid(pid, &st, 0), pid);
+	igt_info("%" PRIu64 " pages came back, %" PRIu64 " were in VRAM beside them\n", said->back, said->beside);
+	igt_assert_eq_u64(svm_cgroup_event("oom_kill"), 1);
 	svm_cgroup_leave();
 	igt_assert_f(WIFSIGNALED(st) && WTERMSIG(st) == SIGKILL, "it ended with %#x, not by SIGKILL\n", st);
+	igt_assert(!said->over);
+	igt_assert_eq_u64(said->back, pages_of(back));
+	/* Page tables and the like have the rest. */
+	igt_assert_lte_u64(pages_of(max - back) / 2, said->beside);
+	igt_assert_lte_u64(said->beside, pages_of(max - back));
 	svm_gpu_write_pages(&good, q, NR, 0x400);
 	svm_cpu_check_pages(q, NR, 0x400, false);
 	svm_close(&good);
 	svm_free(q, SZ_2M);
+	munmap(said, SZ_4K);
 }
 
 /**
@@ -161,6 +184,18 @@ static void test_many_mappings(void)
 	munmap(p, n * SZ_4K);
 }
 
+/* The right to lock memory whatever the limit. */
+static void drop_ipc_lock(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+
+	igt_assert_eq((int)syscall(SYS_capget, &head, caps), 0);
+	caps[CAP_TO_INDEX(CAP_IPC_LOCK)].effective &= ~CAP_TO_MASK(CAP_IPC_LOCK);
+	caps[CAP_TO_INDEX(CAP_IPC_LOCK)].permitted &= ~CAP_TO_MASK(CAP_IPC_LOCK);
+	igt_assert_eq((int)syscall(SYS_capset, &head, caps), 0);
+}
+
 /**
  * SUBTEST: memlock
  * Description: RLIMIT_MEMLOCK of nothing limits no SVM: no page is pinned for it
@@ -173,7 +208,9 @@ static void test_memlock(void)
 		struct svm svm;
 
 		igt_assert_eq(setrlimit(RLIMIT_MEMLOCK, &none), 0);
-		igt_assert_eq(setgid(65534), 0);
+		drop_ipc_lock();
+		/* It does limit others. */
+		igt_assert_eq(mlock(p, SZ_4K), -1);
 		svm_open(&svm);
 		svm_cpu_write_pages(p, NR, 0x600);
 		svm_gpu_check_pages(&svm, p, NR, 0x600);

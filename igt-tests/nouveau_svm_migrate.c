@@ -188,6 +188,123 @@ static void test_pinned(struct svm *svm)
 	svm_free(p, SZ_2M);
 }
 
+struct holder {
+	int trace, pipes[2];
+	bool stop;
+};
+
+/* Lets go of a page when the driver has been refused it. */
+static void *holder_main(void *arg)
+{
+	struct holder *h = arg;
+	char text[4096];
+
+	while (!__atomic_load_n(&h->stop, __ATOMIC_ACQUIRE)) {
+		struct pollfd pfd = { .fd = h->trace, .events = POLLIN };
+		ssize_t got;
+
+		if (poll(&pfd, 1, 50) <= 0)
+			continue;
+		got = read(h->trace, text, sizeof(text) - 1);
+		text[got < 0 ? 0 : got] = 0;
+		if (strstr(text, "nouveau_svm_migrate:") && strstr(text, "error=-16"))
+			break;
+	}
+	close(h->pipes[0]);
+	close(h->pipes[1]);
+	return NULL;
+}
+
+/**
+ * SUBTEST: bind-held-%s
+ * Description:
+ *	somebody holds %arg[1] and lets go as soon as SVM_BIND has been refused it, which comes again: all of it moves,
+ *	in as large a piece as if nothing had been. Not in each round: who lets go may be late
+ *
+ * arg[1]:
+ *
+ * @64k: a page of 64 KiB
+ * @piece: a small page of 2 MiB
+ * @thp: a huge page
+ */
+static void test_bind_held(struct svm *svm, size_t len, enum page_kind kind)
+{
+	const unsigned int rounds = 20;
+	struct holder h = { 0 };
+	unsigned int round, moved = 0;
+	pthread_t thread;
+
+	h.trace = open("/sys/kernel/tracing/trace_pipe", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	igt_assert_lte(0, h.trace);
+	for (round = 0; round < rounds; round++) {
+		char *p = svm_alloc(len, kind);
+		struct iovec io = { .iov_base = p + 5 * SZ_4K, .iov_len = SZ_4K };
+		uint64_t in_vram, launches;
+
+		svm_cpu_write_pages(p, len / SZ_4K, 0x100);
+		igt_assert_eq(pipe(h.pipes), 0);
+		igt_assert_eq_u64(vmsplice(h.pipes[1], &io, 1, 0), SZ_4K);
+		h.stop = false;
+		svm_trace_on();
+		igt_assert_eq(pthread_create(&thread, NULL, holder_main, &h), 0);
+		svm_ledger_start();
+		svm_bind_vram_some(svm, p, len);
+		svm_ledger_stop();
+		in_vram = svm_count_pages(p, len, PAGE_IN_VRAM);
+		launches = svm_ledger("ce_launch");
+		__atomic_store_n(&h.stop, true, __ATOMIC_RELEASE);
+		pthread_join(thread, NULL);
+		svm_trace_off();
+		igt_info("round %u: %" PRIu64 " pages in VRAM, %" PRIu64 " launches\n", round, in_vram, launches);
+		moved += in_vram == len / SZ_4K && (kind != PAGES_THP || launches == 1);
+		svm_gpu_check_pages(svm, p, len / SZ_4K, 0x100);
+		svm_cpu_check_pages(p, len / SZ_4K, 0x100, false);
+		svm_free(p, len);
+	}
+	close(h.trace);
+	igt_info("%u of %u rounds moved all\n", moved, rounds);
+	igt_assert_lte(1, moved);
+}
+
+#define KHUGEPAGED "/sys/kernel/mm/transparent_hugepage/khugepaged/"
+
+/**
+ * SUBTEST: bind-beside-khugepaged
+ * Description:
+ *	khugepaged looks for what it can collapse without a pause while SVM_BIND moves huge pages in pieces of 64 KiB.
+ *	What it has chosen it brings back: SVM_BIND comes again. Not after SVM_BIND has returned, so a few may be lost
+ */
+static void test_khugepaged(struct svm *svm)
+{
+	const size_t len = 16 * SZ_1M;
+	const unsigned int rounds = 12;
+	uint64_t lost = 0, in_vram;
+	unsigned int round, at;
+
+	svm_must_write(HUGE_PAGES, "N");
+	write_sysfs(KHUGEPAGED "pages_to_scan", "100000");
+	write_sysfs(KHUGEPAGED "scan_sleep_millisecs", "0");
+	for (round = 0; round < rounds; round++) {
+		char *p = svm_alloc(len, PAGES_THP);
+
+		svm_cpu_write_pages(p, len / SZ_4K, 0x100);
+		igt_assert_eq(nv_svm_bind(&svm->dev, p, len, true, NULL), 0);
+		in_vram = svm_count_pages(p, len, PAGE_IN_VRAM);
+		for (at = 0; at < len; at += SZ_2M)
+			lost += svm_count_pages(p + at, SZ_2M, PAGE_IN_VRAM) < NR;
+		igt_info("round %u: %" PRIu64 " pages in VRAM\n", round, in_vram);
+		svm_gpu_check_pages(svm, p, len / SZ_4K, 0x100);
+		svm_cpu_check_pages(p, len / SZ_4K, 0x100, true);
+		svm_free(p, len);
+	}
+	write_sysfs(KHUGEPAGED "scan_sleep_millisecs", "10000");
+	write_sysfs(KHUGEPAGED "pages_to_scan", "4096");
+	svm_must_write(HUGE_PAGES, "Y");
+	igt_info("%" PRIu64 " of %u blocks were not in VRAM\n", lost, rounds * 8);
+	/* It was two thirds of them when SVM_BIND did not. */
+	igt_assert_lte_u64(lost, rounds * 8 / 4);
+}
+
 /* How many of @nr pages in RAM have the flag @bit, by /proc/kpageflags. */
 static size_t count_flag(const char *p, uint32_t nr, unsigned int bit)
 {
@@ -241,7 +358,7 @@ static void test_mthp(struct svm *svm, uint32_t kib)
 	/* io_uring lets go in its own time. */
 	for (i = 0; i < 50 && svm_count_pages(p, SZ_2M, PAGE_IN_VRAM) < NR; i++) {
 		usleep(i * 2000);
-		svm_bind_vram(svm, p, SZ_2M);
+		svm_bind_vram_some(svm, p, SZ_2M);
 	}
 	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_VRAM), NR);
 	svm_gpu_check_pages(svm, p, NR, 0x2700);
@@ -630,7 +747,7 @@ static void test_disk(struct svm *svm, bool private)
 		svm_gpu_check_pages(svm, p, NR, 0x4000);
 	}
 	svm_gpu_write_pages(svm, p, NR, 0x5000);
-	svm_bind_vram(svm, p, SZ_2M);
+	svm_bind_vram_some(svm, p, SZ_2M);
 	svm_ledger_stop();
 	igt_assert_eq_u64(svm_ledger("ce_launch"), 0);
 	igt_assert_eq_u64(svm_count_pages(p, SZ_2M, PAGE_IN_RAM), NR);
@@ -689,7 +806,7 @@ static void test_hole(struct svm *svm, bool full)
 	usleep(50000);
 	for (i = 0; i < NR; i += 64)
 		igt_assert_eq_u32(svm_gpu_read(svm, p + i * SZ_4K), 0);
-	svm_bind_vram(svm, p, SZ_2M);
+	svm_bind_vram_some(svm, p, SZ_2M);
 	igt_assert_eq(fsync(fd), 0);
 	igt_assert_eq(fstat(fd, &after), 0);
 	igt_assert_eq_u64((uint64_t)after.st_blocks, (uint64_t)before.st_blocks);
@@ -1242,7 +1359,7 @@ static void test_guarded(struct svm *svm, bool access)
 	else
 		svm_gpu_write_pages(svm, p, nr, 0x2c00);
 	/* Where it is to be asked of every access a page stays in RAM. */
-	svm_bind_vram(svm, p, nr * SZ_4K);
+	svm_bind_vram_some(svm, p, nr * SZ_4K);
 	igt_assert_eq_u64(svm_count_pages(p, nr * SZ_4K, PAGE_IN_VRAM), access ? 0 : nr);
 	__atomic_store_n(&g.stop, true, __ATOMIC_RELEASE);
 	igt_assert_eq(pthread_join(thread, NULL), 0);
@@ -1371,6 +1488,16 @@ int igt_main()
 		igt_describe("A pinned page stays");
 		igt_subtest("pinned-page")
 			test_pinned(&svm);
+		igt_describe("A page that is held in passing is waited for");
+		igt_subtest("bind-held-64k")
+			test_bind_held(&svm, SZ_64K, PAGES_4K);
+		igt_subtest("bind-held-piece")
+			test_bind_held(&svm, SZ_2M, PAGES_4K);
+		igt_subtest("bind-held-thp")
+			test_bind_held(&svm, SZ_2M, PAGES_THP);
+		igt_describe("khugepaged brings back what it has chosen");
+		igt_subtest("bind-beside-khugepaged")
+			test_khugepaged(&svm);
 		igt_describe("Large folios that are no huge pages");
 		igt_subtest("mthp-16k")
 			test_mthp(&svm, 16);

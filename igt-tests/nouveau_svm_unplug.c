@@ -10,6 +10,7 @@
  * Each wants a machine of its own: own-boot.list.
  */
 #include <fcntl.h>
+#include <linux/dma-buf.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -229,7 +230,8 @@ static void *bind_main(void *arg)
 
 static void *go_main(void *arg)
 {
-	usleep(3000000);
+	/* Before the mapping is taken away by which it is told. */
+	usleep(1000000);
 	svm_busy_go(arg);
 	return NULL;
 }
@@ -422,6 +424,156 @@ static void test_beside_missing(void)
 	svm_driver_bind(leaver.slot);
 	works();
 	munmap(p, SZ_64K);
+}
+
+/* Of nouveau_drm.h, where libdrm has no such yet. */
+struct vm_init {
+	uint64_t kernel_managed_addr;
+	uint64_t kernel_managed_size;
+};
+
+struct vm_bind_op {
+	uint32_t op, flags, handle, pad;
+	uint64_t addr, bo_offset, range;
+};
+
+struct vm_sync {
+	uint32_t flags, handle;
+	uint64_t timeline_value;
+};
+
+struct vm_bind {
+	uint32_t op_count, flags, wait_count, sig_count;
+	uint64_t wait_ptr, sig_ptr, op_ptr;
+};
+
+#define IOCTL_VM_INIT DRM_IOWR(DRM_COMMAND_BASE + 0x10, struct vm_init)
+#define IOCTL_VM_BIND DRM_IOWR(DRM_COMMAND_BASE + 0x11, struct vm_bind)
+#define VM_BIND_RUN_ASYNC 1
+#define VM_BIND_OP_MAP 0
+#define VM_BIND_SPARSE (1 << 8)
+#define SYNC_SYNCOBJ 0
+
+/* A sync file of the work that uses a buffer, by its dma-buf. */
+static int export_work(int fd, uint32_t handle)
+{
+	struct drm_prime_handle prime = { .handle = handle, .flags = DRM_CLOEXEC | DRM_RDWR };
+	struct dma_buf_export_sync_file out = { .flags = DMA_BUF_SYNC_RW, .fd = -1 };
+
+	igt_assert_eq(ioctl(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime), 0);
+	igt_assert_eq(ioctl(prime.fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &out), 0);
+	close(prime.fd);
+	return out.fd;
+}
+
+/* Bind addresses after what a sync file waits for, and wait for that. */
+static void vm_bind_after(int sync_file)
+{
+	struct vm_init init = { .kernel_managed_addr = 1ull << 36, .kernel_managed_size = 1ull << 32 };
+	struct drm_syncobj_create create = { 0 };
+	struct drm_syncobj_handle file = { .flags = DRM_SYNCOBJ_FD_TO_HANDLE_FLAGS_IMPORT_SYNC_FILE, .fd = sync_file };
+	struct vm_bind_op op = {
+		.op = VM_BIND_OP_MAP, .flags = VM_BIND_SPARSE, .addr = SZ_2M, .range = SZ_2M,
+	};
+	struct vm_sync sync = { .flags = SYNC_SYNCOBJ };
+	struct vm_bind bind = {
+		.op_count = 1, .op_ptr = (uintptr_t)&op, .wait_count = 1, .wait_ptr = (uintptr_t)&sync,
+		.flags = VM_BIND_RUN_ASYNC,
+	};
+	int fd = drm_open_driver_render(DRIVER_ANY);
+
+	if (ioctl(fd, IOCTL_VM_INIT, &init) || ioctl(fd, DRM_IOCTL_SYNCOBJ_CREATE, &create))
+		_exit(1);
+	file.handle = create.handle;
+	sync.handle = create.handle;
+	if (ioctl(fd, DRM_IOCTL_SYNCOBJ_FD_TO_HANDLE, &file) || ioctl(fd, IOCTL_VM_BIND, &bind))
+		_exit(2);
+	op.addr += SZ_2M;
+	bind.flags = 0;
+	bind.wait_count = 0;
+	ioctl(fd, IOCTL_VM_BIND, &bind);
+	pause();
+	_exit(3);
+}
+
+/**
+ * SUBTEST: unbind-while-vm-binding
+ * Description: VM_BIND waits for the work of another process, which does not end, when the driver is unbound
+ */
+static void test_vm_binding(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	struct leaver leaver = { UNBIND };
+	struct svm_busy busy;
+	pthread_t goer;
+	int sync_file, st;
+	pid_t binder;
+	uint32_t i;
+
+	svm_gpu_slot(leaver.slot);
+	svm_cpu_write_pages(p, NR, 0x800);
+	svm_open(&live);
+	svm_busy_begin(&live, &busy, p);
+	sync_file = export_work(live.dev.fd, busy.bo[0].handle);
+	binder = fork();
+	igt_assert_lte(0, binder);
+	if (!binder)
+		vm_bind_after(sync_file);
+	usleep(2000000);
+	igt_assert_eq(waitpid(binder, &st, WNOHANG), 0);
+	igt_assert_eq(pthread_create(&goer, NULL, leaver_main, &leaver), 0);
+	igt_assert_f(ends(goer, NULL), "the driver's end waits for VM_BIND\n");
+	for (i = 0; i < ARRAY_SIZE(busy.bo); i++)
+		nv_bo_del(&busy.bo[i]);
+	kill(binder, SIGKILL);
+	igt_assert_eq(waitpid(binder, &st, 0), binder);
+	close(sync_file);
+	svm_cpu_check_pages(p, NR, 0x800, true);
+	svm_close(&live);
+	svm_driver_bind(leaver.slot);
+	works();
+}
+
+/**
+ * SUBTEST: unbind-foreign-fence
+ * Description: a buffer waits for work of another GPU, which does not end, when the driver of its own is unbound
+ *
+ * Wants two GPUs.
+ */
+static void test_foreign_fence(void)
+{
+	struct drm_prime_handle prime = { .flags = DRM_CLOEXEC | DRM_RDWR };
+	struct dma_buf_import_sync_file in = { .flags = DMA_BUF_SYNC_RW };
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	struct leaver leaver = { UNBIND };
+	struct svm_busy busy;
+	struct nv_dev first;
+	struct nv_bo mine;
+	pthread_t goer;
+
+	svm_gpu_slot(leaver.slot);
+	svm_cpu_write_pages(p, NR, 0x800);
+	svm_open_on(&live, 1);
+	igt_assert_eq(nv_dev_init(&first, drm_open_driver_render(DRIVER_ANY)), 0);
+	igt_assert_eq(nv_bo_new(&first, SZ_2M, NOUVEAU_GEM_DOMAIN_GART, &mine), 0);
+	*(volatile uint32_t *)mine.map = 0x901;
+	prime.handle = mine.handle;
+	igt_assert_eq(ioctl(first.fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime), 0);
+	svm_busy_begin(&live, &busy, p);
+	in.fd = export_work(live.dev.fd, busy.bo[0].handle);
+	igt_assert_eq(ioctl(prime.fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &in), 0);
+
+	igt_assert_eq(pthread_create(&goer, NULL, leaver_main, &leaver), 0);
+	igt_assert_f(ends(goer, NULL), "the driver's end waits for another GPU\n");
+	svm_busy_go(&busy);
+	igt_assert_eq_u32(svm_busy_end(&busy, 0), 0x800);
+	close(in.fd);
+	close(prime.fd);
+	nv_bo_del(&mine);
+	nv_dev_close(&first);
+	svm_close(&live);
+	svm_driver_bind(leaver.slot);
+	works();
 }
 
 #define FREERS 4
@@ -691,6 +843,11 @@ int igt_main()
 	igt_describe("Somebody waits on another GPU");
 	igt_subtest("unbind-beside-missing")
 		test_beside_missing();
+	igt_describe("Somebody waits for work that does not end");
+	igt_subtest("unbind-while-vm-binding")
+		test_vm_binding();
+	igt_subtest("unbind-foreign-fence")
+		test_foreign_fence();
 	igt_describe("Buffers are freed");
 	igt_subtest("unbind-while-freeing")
 		test_while_freeing();

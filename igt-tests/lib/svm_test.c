@@ -230,11 +230,42 @@ bool svm_cpu_try(const void *addr, uint32_t *value)
 	return ok;
 }
 
-void svm_bind_vram(struct svm *svm, const void *addr, size_t len)
+/* Return: how many pages it says are there now. */
+static uint64_t bind_vram(struct nv_dev *dev, const void *addr, size_t len)
 {
-	int err = nv_svm_bind(&svm->dev, addr, len, true, NULL);
+	uint64_t pages = 0;
+	int err = nv_svm_bind(dev, addr, len, true, &pages);
 
 	igt_assert_f(err == 0, "SVM_BIND: %s\n", strerror(-err));
+	return pages;
+}
+
+void svm_bind_vram_dev(struct nv_dev *dev, const void *addr, size_t len)
+{
+	FILE *ours = svm_driver_open();
+	uint64_t said;
+	size_t there;
+
+	if (ours)
+		fclose(ours);
+	/* From here on no malloc(): it may touch what lies beside and has moved too, and bring all of it back. */
+	said = bind_vram(dev, addr, len);
+	/* Upstream's moves what it can, and does not tell. */
+	if (!ours)
+		return;
+	there = svm_count_pages(addr, len, PAGE_IN_VRAM);
+	igt_assert_f(there == len / SZ_4K, "SVM_BIND: %zu pages of %zu are in VRAM, it says %" PRIu64 "\n", there,
+		     len / SZ_4K, said);
+}
+
+void svm_bind_vram(struct svm *svm, const void *addr, size_t len)
+{
+	svm_bind_vram_dev(&svm->dev, addr, len);
+}
+
+void svm_bind_vram_some(struct svm *svm, const void *addr, size_t len)
+{
+	bind_vram(&svm->dev, addr, len);
 }
 
 bool svm_migrate_on_fault(bool on)
@@ -750,9 +781,10 @@ void svm_vram_release(struct svm_vram *fill)
 #define BUSY_GO 0
 #define BUSY_READ 1
 
-static void asm_busy(struct sm6x *p)
+/* @watch: until the word is not args.value any more. */
+static void asm_busy(struct sm6x *p, bool watch)
 {
-	enum { DST = 0, SRC = 2, VAL = 4 };
+	enum { DST = 0, SRC = 2, VAL = 4, GO = 5, WAS = 6 };
 	uint32_t top;
 
 	sm6x_init(p);
@@ -760,27 +792,34 @@ static void asm_busy(struct sm6x *p)
 	sm6x_mov_c(p, DST + 1, 0, offsetof(struct nv_args, dst) + 4);
 	sm6x_mov_c(p, SRC, 0, offsetof(struct nv_args, src));
 	sm6x_mov_c(p, SRC + 1, 0, offsetof(struct nv_args, src) + 4);
+	sm6x_mov_c(p, WAS, 0, offsetof(struct nv_args, value));
 	top = sm6x_size(p);
-	sm6x_ld(p, SM6X_B32, VAL, DST, BUSY_GO * 4);
-	sm6x_isetp(p, 0, SM6X_EQ, VAL, SM6X_RZ);
+	sm6x_ld(p, SM6X_B32, GO, DST, BUSY_GO * 4);
+	if (watch) {
+		sm6x_ld(p, SM6X_B32, VAL, SRC, 0);
+		sm6x_isetp(p, 0, SM6X_EQ, VAL, WAS);
+		p->guard = 0;
+	}
+	sm6x_isetp(p, 0, SM6X_EQ, GO, SM6X_RZ);
 	p->guard = 0;
 	sm6x_bra(p, top);
 	p->guard = SM6X_PT;
-	sm6x_ld(p, SM6X_B32, VAL, SRC, 0);
+	if (!watch)
+		sm6x_ld(p, SM6X_B32, VAL, SRC, 0);
 	sm6x_st(p, SM6X_B32, DST, BUSY_READ * 4, VAL);
 	sm6x_exit(p);
 }
 
-void svm_busy_begin(struct svm *svm, struct svm_busy *busy, const void *addr)
+static void busy_begin(struct svm *svm, struct svm_busy *busy, const void *addr, bool watch, uint32_t value)
 {
-	const struct nv_args args = { .dst = svm->out.va, .src = (uintptr_t)addr };
+	const struct nv_args args = { .dst = svm->out.va, .src = (uintptr_t)addr, .value = value };
 	uint64_t size = svm_vram_size(svm) / 16;
 	struct nv_kernel kernel;
 	struct sm6x p;
 	uint32_t i;
 
 	busy->svm = svm;
-	asm_busy(&p);
+	asm_busy(&p, watch);
 	load(svm, &kernel, &p);
 	((volatile uint32_t *)svm->out.map)[BUSY_GO] = 0;
 	for (i = 0; i < ARRAY_SIZE(busy->bo); i++) {
@@ -790,6 +829,16 @@ void svm_busy_begin(struct svm *svm, struct svm_busy *busy, const void *addr)
 	nv_use(&svm->chan, &svm->out);
 	igt_assert_eq(nv_launch(&svm->chan, &kernel, 1, 1, &args, sizeof(args)), 0);
 	igt_assert_eq(nv_submit(&svm->chan), 0);
+}
+
+void svm_busy_begin(struct svm *svm, struct svm_busy *busy, const void *addr)
+{
+	busy_begin(svm, busy, addr, false, 0);
+}
+
+void svm_busy_begin_watch(struct svm *svm, struct svm_busy *busy, const void *addr, uint32_t value)
+{
+	busy_begin(svm, busy, addr, true, value);
 }
 
 void svm_busy_go(struct svm_busy *busy)
@@ -805,6 +854,48 @@ uint32_t svm_busy_end(struct svm_busy *busy, unsigned int timeout_ms)
 	for (i = 0; i < ARRAY_SIZE(busy->bo); i++)
 		nv_bo_del(&busy->bo[i]);
 	return ((volatile uint32_t *)busy->svm->out.map)[BUSY_READ];
+}
+
+static void *worker_main(void *arg)
+{
+	struct svm_worker *w = arg;
+	const struct nv_args args = { .dst = (uintptr_t)w->p, .value = 1 };
+
+	while (!w->err && !__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
+		w->err = nv_run(&w->svm->chan, &w->svm->add_page, (uint32_t)(w->len / SZ_4K) / NV_THREADS, NV_THREADS,
+				&args, sizeof(args));
+		__atomic_fetch_add(&w->rounds, 1, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+void svm_worker_begin(struct svm_worker *w)
+{
+	w->rounds = 0;
+	w->err = 0;
+	w->stop = false;
+	igt_assert_eq(pthread_create(&w->thread, NULL, worker_main, w), 0);
+}
+
+void svm_worker_goes_on(struct svm_worker *w, uint32_t rounds)
+{
+	uint32_t first = __atomic_load_n(&w->rounds, __ATOMIC_ACQUIRE);
+	uint64_t end = svm_now_us() + 60 * 1000000;
+
+	while (__atomic_load_n(&w->rounds, __ATOMIC_ACQUIRE) - first < rounds && svm_now_us() < end)
+		usleep(1000);
+	igt_assert_lte_u64(rounds, __atomic_load_n(&w->rounds, __ATOMIC_ACQUIRE) - first);
+}
+
+void svm_worker_end(struct svm_worker *w)
+{
+	uint32_t i;
+
+	__atomic_store_n(&w->stop, true, __ATOMIC_RELEASE);
+	pthread_join(w->thread, NULL);
+	igt_assert_eq(w->err, 0);
+	for (i = 0; i < w->len / SZ_4K; i++)
+		igt_assert_eq_u32(*(volatile uint32_t *)(w->p + i * SZ_4K), w->rounds);
 }
 
 int svm_pin_all(const struct iovec *iov, unsigned int nr)
@@ -935,6 +1026,20 @@ void svm_cgroup_enter(size_t max)
 	snprintf(text, sizeof(text), "%zu", max);
 	svm_must_write(CGROUP "/memory.max", text);
 	svm_must_write(CGROUP "/cgroup.procs", "0");
+}
+
+uint64_t svm_cgroup_event(const char *name)
+{
+	FILE *f = fopen(CGROUP "/memory.events", "re");
+	char line[256], key[64];
+	uint64_t v, n = 0;
+
+	igt_assert(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%63s %" SCNu64, key, &v) == 2 && !strcmp(key, name))
+			n = v;
+	fclose(f);
+	return n;
 }
 
 void svm_cgroup_leave(void)

@@ -10,6 +10,8 @@
 #ifndef SVM_TEST_H
 #define SVM_TEST_H
 
+#include <pthread.h>
+
 #include "igt.h"
 #include "nouveau_chan.h"
 
@@ -56,8 +58,12 @@ void svm_cpu_check_pages(const void *addr, uint32_t n, uint32_t first, bool whol
 /** svm_cpu_try() - read a word that may raise SIGBUS.  Threads may do so at once.  Return: false when it did. */
 bool svm_cpu_try(const void *addr, uint32_t *value);
 
-/** svm_bind_vram() - SVM_BIND [addr, addr + len) to VRAM. */
+/** svm_bind_vram() - SVM_BIND [addr, addr + len) to VRAM. With our driver all of it is there then. */
 void svm_bind_vram(struct svm *svm, const void *addr, size_t len);
+/** svm_bind_vram_dev() - the same for a file without kernels. */
+void svm_bind_vram_dev(struct nv_dev *dev, const void *addr, size_t len);
+/** svm_bind_vram_some() - the same where some of it may stay, or all: it is held, or is of a kind that does not move. */
+void svm_bind_vram_some(struct svm *svm, const void *addr, size_t len);
 
 /** svm_migrate_on_fault() - set the driver's policy.  Return: false when this driver has no such switch. */
 bool svm_migrate_on_fault(bool on);
@@ -180,10 +186,32 @@ struct svm_busy {
 
 /** svm_busy_begin() - start it; the last thing it will do is to read the word at @addr. */
 void svm_busy_begin(struct svm *svm, struct svm_busy *busy, const void *addr);
+/** svm_busy_begin_watch() - the same; it goes on by itself, too, as soon as that word is not @value any more. */
+void svm_busy_begin_watch(struct svm *svm, struct svm_busy *busy, const void *addr, uint32_t value);
 /** svm_busy_go() - it may go on. */
 void svm_busy_go(struct svm_busy *busy);
 /** svm_busy_end() - wait @timeout_ms until it has, give the buffers back.  Return: the word. */
 uint32_t svm_busy_end(struct svm_busy *busy, unsigned int timeout_ms);
+
+/** struct svm_worker - a kernel that adds one to the first word of each page of @p, again and again, by a thread */
+struct svm_worker {
+	/** @svm: the client; its channel is the thread's; @p: the memory, of zeroes; @len: bytes */
+	struct svm *svm;
+	char *p;
+	size_t len;
+	/** @rounds: how often it has; @err: what ended it too early; @stop: that it shall; @thread: it */
+	uint32_t rounds;
+	int err;
+	bool stop;
+	pthread_t thread;
+};
+
+/** svm_worker_begin() - start it. */
+void svm_worker_begin(struct svm_worker *w);
+/** svm_worker_goes_on() - wait until it has come @rounds further. */
+void svm_worker_goes_on(struct svm_worker *w, uint32_t rounds);
+/** svm_worker_end() - stop it, and look whether each sum is there. */
+void svm_worker_end(struct svm_worker *w);
 
 /** svm_pin() - pin pages for long, as a fixed buffer of io_uring.  Return: close it to end that. */
 int svm_pin(void *addr, size_t len);
@@ -219,6 +247,8 @@ void svm_disk_off(void);
 
 /** svm_cgroup_enter() - this process goes into a new memory cgroup that may hold @max bytes of RAM. */
 void svm_cgroup_enter(size_t max);
+/** svm_cgroup_event() - how often @name happened in that cgroup, by its memory.events. */
+uint64_t svm_cgroup_event(const char *name);
 /** svm_cgroup_leave() - back to the root, and the cgroup is removed. */
 void svm_cgroup_leave(void);
 
