@@ -187,10 +187,8 @@ nouveau_svm_page_vram(struct page *page)
 /* Blocks. */
 
 static void
-nouveau_svm_devmem_free(struct work_struct *work)
+nouveau_svm_devmem_free(struct nouveau_svm_devmem *devmem)
 {
-	struct nouveau_svm_devmem *devmem =
-		container_of(work, struct nouveau_svm_devmem, free_work);
 	struct drm_device *drm = devmem->drm;
 	int idx;
 
@@ -219,6 +217,12 @@ nouveau_svm_devmem_free(struct work_struct *work)
 }
 
 static void
+nouveau_svm_devmem_free_work(struct work_struct *work)
+{
+	nouveau_svm_devmem_free(container_of(work, struct nouveau_svm_devmem, free_work));
+}
+
+static void
 nouveau_svm_devmem_release(struct kref *ref)
 {
 	struct nouveau_svm_devmem *devmem =
@@ -232,6 +236,22 @@ static void
 nouveau_svm_devmem_put(struct nouveau_svm_devmem *devmem)
 {
 	kref_put(&devmem->ref, nouveau_svm_devmem_release);
+}
+
+static void
+nouveau_svm_devmem_release_now(struct kref *ref)
+{
+	nouveau_svm_devmem_free(container_of(ref, struct nouveau_svm_devmem, ref));
+}
+
+/*
+ * For who may sleep, with no reservation held. A block that could not be filled does not
+ * lie in the way of the next one until somebody finds time to free it.
+ */
+static void
+nouveau_svm_devmem_put_now(struct nouveau_svm_devmem *devmem)
+{
+	kref_put(&devmem->ref, nouveau_svm_devmem_release_now);
 }
 
 static void
@@ -530,13 +550,24 @@ nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
 		goto err_bo;
 	}
 
+	/* Who finds it there waits for the buffer. */
+	kref_init(&devmem->ref);
+	spin_lock(&svm->blocks_lock);
+	if (svm->no_devmem) {
+		spin_unlock(&svm->blocks_lock);
+		ret = -ENODEV;
+		goto err_bo;
+	}
+	list_add_tail(&devmem->link, &svm->blocks);
+	atomic_inc(&svm->devmems);
+	spin_unlock(&svm->blocks_lock);
+
 	drm_pagemap_devmem_init(&devmem->base, drm->dev->dev, mm,
 				&nouveau_svm_devmem_ops, &np->dpagemap, size,
 				NULL);
 	drm_pagemap_get(&np->dpagemap);
 	drm_dev_get(drm->dev);
-	kref_init(&devmem->ref);
-	INIT_WORK(&devmem->free_work, nouveau_svm_devmem_free);
+	INIT_WORK(&devmem->free_work, nouveau_svm_devmem_free_work);
 	devmem->drm = drm->dev;
 	devmem->svm = svm;
 	devmem->bo->svm = devmem;
@@ -544,10 +575,6 @@ nouveau_svm_devmem_new(struct nouveau_svm_pagemap *np, struct mm_struct *mm,
 	WRITE_ONCE(svm->had_devmem, true);
 	mmgrab(mm);
 	pm_runtime_get_noresume(drm->dev->dev);
-	spin_lock(&svm->blocks_lock);
-	list_add_tail(&devmem->link, &svm->blocks);
-	spin_unlock(&svm->blocks_lock);
-	atomic_inc(&svm->devmems);
 	return devmem;
 
 err_bo:
@@ -578,7 +605,7 @@ nouveau_svm_populate_locked(struct nouveau_svm_pagemap *np, struct mm_struct *mm
 	 */
 	mmap_assert_locked(mm);
 	if (end - start >= SZ_2M && !READ_ONCE(nouveau_svm_huge_pages))
-		return -EBUSY;
+		return -E2BIG;
 	vma = vma_lookup(mm, start);
 	if (vma && (vma->vm_flags & VM_MERGEABLE || userfaultfd_rwp(vma)))
 		return -EPERM;
@@ -604,23 +631,11 @@ nouveau_svm_populate_locked(struct nouveau_svm_pagemap *np, struct mm_struct *mm
 		goto out;
 	}
 
-	/*
-	 * Either nouveau_svm_dmem_evict_all() counts this block, or we see that
-	 * no more are wanted. Pairs with smp_mb() there.
-	 */
-	smp_mb__after_atomic();
-	if (READ_ONCE(np->svm->no_devmem)) {
-		ttm_bo_unreserve(&devmem->bo->bo);
-		nouveau_svm_devmem_put(devmem);
-		ret = -ENODEV;
-		goto out;
-	}
-
 	/* Takes over the reference that the pages will hold. */
 	kref_get(&devmem->ref);
 	ret = drm_pagemap_migrate_to_devmem(&devmem->base, mm, start, end, &details);
 	ttm_bo_unreserve(&devmem->bo->bo);
-	nouveau_svm_devmem_put(devmem);
+	nouveau_svm_devmem_put_now(devmem);
 	trace_nouveau_svm_migrate(np->svm->drm->dev->dev, mm, start, end, ret);
 out:
 	drm_dev_exit(idx);
@@ -639,10 +654,10 @@ out:
  * locks that service of faults needs. See nouveau_svm_dmem_make_room().
  *
  * Return: 0 if the range is in VRAM. -ENOSPC: no free VRAM but what is left to page
- * tables. -EBUSY: a page is pinned, swapped out, not anonymous, part of the range was in
- * VRAM, or it is too large for svm_huge_pages=N. -EPERM: it
- * may be merged (KSM), or userfaultfd is asked before it is accessed. -ENODEV:
- * suspended, unplugged or wedged. Others as mm gives them.
+ * tables. -EBUSY: a page is pinned, swapped out, not anonymous, or part of the range was
+ * in VRAM. -E2BIG: it is too large for svm_huge_pages=N. -EPERM: it may be merged (KSM),
+ * or userfaultfd is asked before it is accessed. -ENODEV: suspended, unplugged or wedged.
+ * Others as mm gives them.
  */
 int
 nouveau_svm_dmem_populate(struct drm_pagemap *dpagemap, struct mm_struct *mm,
@@ -1037,10 +1052,13 @@ nouveau_svm_dmem_evict_all(struct nouveau_svm_dev *svm)
 {
 	int try;
 
-	/* Pairs with READ_ONCE() in nouveau_svm_populate_locked(). */
+	/*
+	 * Of blocks that are freed after drm_dev_unplug() the list is not told: none is
+	 * added any more by then. Pairs with READ_ONCE() in nouveau_svm_populate_locked().
+	 */
+	spin_lock(&svm->blocks_lock);
 	WRITE_ONCE(svm->no_devmem, true);
-	/* Pairs with smp_mb__after_atomic() there. */
-	smp_mb();
+	spin_unlock(&svm->blocks_lock);
 	for (try = 0; try < 3 && atomic_read(&svm->devmems); try++) {
 		if (nouveau_svm_ce_wedged(svm->ce))
 			break;

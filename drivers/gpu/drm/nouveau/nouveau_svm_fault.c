@@ -665,8 +665,6 @@ nouveau_svm_fault_block(struct nouveau_svm_dev *svm)
 	mutex_lock(&svm->fault.lock);
 	/* Pairs with READ_ONCE() in nouveau_svm_vm_gc_work(). */
 	WRITE_ONCE(svm->fault.blocked, true);
-	/* The ring may be another when it is read again. */
-	svm->fault.stale = 0;
 	mutex_unlock(&svm->fault.lock);
 
 	mutex_lock(&svm->lock);
@@ -698,6 +696,8 @@ nouveau_svm_fault_unblock(struct nouveau_svm_dev *svm)
 
 	mutex_lock(&svm->fault.lock);
 	WRITE_ONCE(svm->fault.blocked, false);
+	/* Service that ended since then may have looked at the ring that was. */
+	svm->fault.stale = 0;
 	nouveau_svm_replay(svm);
 	mutex_unlock(&svm->fault.lock);
 

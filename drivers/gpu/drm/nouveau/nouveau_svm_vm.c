@@ -92,6 +92,8 @@ module_param_named(svm_notifier_mib, nouveau_svm_notifier_mib, uint, 0444);
 #define NOUVEAU_SVM_TRIES	32
 /* How often mm may say no to the smallest range before we believe it. */
 #define NOUVEAU_SVM_REFUSALS	4
+/* How often memory that others hold is tried once more. */
+#define NOUVEAU_SVM_PASSES	3
 /* How often others may be faster in taking room that was made for us. */
 #define NOUVEAU_SVM_ROOM_TRIES	4
 /* How long service may not get on when somebody waits for it, in tenths of a second. */
@@ -654,7 +656,7 @@ nouveau_svm_vm_hmm(struct nouveau_svm_vm *vm, struct hmm_range *hmm)
 /*
  * Ask HMM for the pages of a range, into &nouveau_svm_vm.pfns. @flags are what each
  * of them must be: 0 to look only, %HMM_PFN_REQ_FAULT to have those brought that are
- * absent. The answer holds until a notification.
+ * absent. The answer holds until a notification, see &nouveau_svm_vm.seq.
  */
 static int
 nouveau_svm_range_snapshot(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
@@ -668,8 +670,12 @@ nouveau_svm_range_snapshot(struct nouveau_svm_vm *vm, struct nouveau_svm_range *
 		.default_flags = flags,
 	};
 
+	int ret;
+
 	BUILD_BUG_ON(sizeof(*hmm.hmm_pfns) != sizeof(vm->pfns[0]));
-	return nouveau_svm_vm_hmm(vm, &hmm);
+	ret = nouveau_svm_vm_hmm(vm, &hmm);
+	vm->seq = hmm.notifier_seq;
+	return ret;
 }
 
 /* Have one page of a range brought. */
@@ -1027,11 +1033,120 @@ nouveau_svm_range_in_vram(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 				  vm->dpagemap->pagemap) == DRM_GPUSVM_SCAN_EQUAL;
 }
 
+/**
+ * enum nouveau_svm_piece - What keeps a piece of a range out of VRAM
+ * @NOUVEAU_SVM_THERE: nothing, it is there
+ * @NOUVEAU_SVM_MAY_MOVE: somebody who holds a page in passing, if anybody
+ * @NOUVEAU_SVM_HELD: a page that is pinned or not anonymous, or in VRAM by itself
+ */
+enum nouveau_svm_piece {
+	NOUVEAU_SVM_THERE,
+	NOUVEAU_SVM_MAY_MOVE,
+	NOUVEAU_SVM_HELD,
+};
+
+/* Of pages of the last snapshot, which is valid. */
+static enum nouveau_svm_piece
+nouveau_svm_piece(struct nouveau_svm_vm *vm, unsigned long first, unsigned long npages)
+{
+	unsigned long i, there = 0;
+	bool held = false;
+
+	for (i = first; i < first + npages; i++) {
+		struct folio *folio;
+
+		if (!(vm->pfns[i] & HMM_PFN_VALID))
+			continue;
+		folio = page_folio(hmm_pfn_to_page(vm->pfns[i]));
+		if (folio_is_device_private(folio))
+			there++;
+		else if (!folio_test_anon(folio) || folio_maybe_dma_pinned(folio))
+			held = true;
+	}
+
+	if (there == npages)
+		return NOUVEAU_SVM_THERE;
+	return there || held ? NOUVEAU_SVM_HELD : NOUVEAU_SVM_MAY_MOVE;
+}
+
+/*
+ * Look at a range in pieces of @size, and write into @wanted which are not in VRAM, and
+ * with @again only those that may move. Returns 0 if there are none, -EBUSY if there
+ * are, or if that cannot be told.
+ */
+static int
+nouveau_svm_range_wanted(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+			 unsigned long size, bool again, u32 *wanted)
+{
+	unsigned long npages = nouveau_svm_range_pages(range), chunk = PFN_DOWN(size), i;
+	enum nouveau_svm_piece piece;
+
+	*wanted = 0;
+	if (nouveau_svm_range_snapshot(vm, range, 0))
+		return -EBUSY;
+
+	/* As long as the snapshot is valid its pages are not freed. */
+	drm_gpusvm_notifier_lock(&vm->gpusvm);
+	if (mmu_interval_read_retry(&range->base.notifier->notifier, vm->seq)) {
+		drm_gpusvm_notifier_unlock(&vm->gpusvm);
+		return -EBUSY;
+	}
+	for (i = 0; i < npages; i += chunk) {
+		piece = nouveau_svm_piece(vm, i, chunk);
+		if (piece == NOUVEAU_SVM_MAY_MOVE || (piece == NOUVEAU_SVM_HELD && !again))
+			*wanted |= BIT(i / chunk);
+	}
+	drm_gpusvm_notifier_unlock(&vm->gpusvm);
+
+	return *wanted ? -EBUSY : 0;
+}
+
+/* Wait a moment, if there are pieces of a range for which that may be of use. */
+static bool
+nouveau_svm_range_settle(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+			 unsigned long size, u32 *wanted)
+{
+	nouveau_svm_range_wanted(vm, range, size, true, wanted);
+	if (!*wanted)
+		return false;
+
+	usleep_range(1000, 2000);
+	return true;
+}
+
+/*
+ * Move pieces of a range, each of which moves or stays, by itself.
+ * Returns -ENOSPC if there was not enough VRAM, or an error if some stayed, else 0.
+ */
+static int
+nouveau_svm_range_migrate_pieces(struct nouveau_svm_vm *vm, struct nouveau_svm_range *range,
+				 unsigned long size, u32 wanted)
+{
+	unsigned long start = drm_gpusvm_range_start(&range->base);
+	int ret = 0, err;
+
+	for (; wanted; wanted >>= 1, start += size) {
+		if (!(wanted & 1))
+			continue;
+		err = nouveau_svm_dmem_populate(vm->dpagemap, vm->gpusvm.mm, start,
+						start + size);
+		if (err == -ENOSPC || err == -ENODEV)
+			return err;
+		/* Of several reasons the one that may pass. */
+		if (err == -EBUSY || !ret)
+			ret = err;
+	}
+
+	return ret;
+}
+
 /*
  * Move a range to VRAM as far as that is possible. One page that cannot move
  * keeps a block where it is, so a large range is tried again in small pieces.
- * A huge page is tried again as a whole before: DAMON and others take a
- * reference in passing, and a block in pieces stays in pieces.
+ * A huge page is tried again as a whole before: a block in pieces stays in pieces.
+ * Others hold a page in passing, as DAMON does, or have it to themselves, as khugepaged
+ * and compaction. Who asks for the memory to be moved waits a moment for them, faults do
+ * not. Who pins a page for DMA says so, and may keep it for good.
  * Returns -ENOSPC if there was not enough VRAM for all of it, else 0.
  */
 static int
@@ -1039,11 +1154,13 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 			  bool evict)
 {
 	unsigned long start = drm_gpusvm_range_start(&range->base);
-	unsigned long end = drm_gpusvm_range_end(&range->base);
+	unsigned long size = drm_gpusvm_range_size(&range->base);
 	struct mm_struct *mm = vm->gpusvm.mm;
+	u32 wanted;
 	int ret, try;
 
-	if (nouveau_svm_range_in_vram(vm, range))
+	range->moved = nouveau_svm_range_in_vram(vm, range);
+	if (range->moved)
 		return 0;
 	if (!evict && nouveau_svm_range_bounces(range))
 		return 0;
@@ -1051,24 +1168,33 @@ nouveau_svm_range_migrate(struct nouveau_svm_vm *vm, struct nouveau_svm_range *r
 	if (nouveau_svm_range_merged(vm, range) || nouveau_svm_range_guarded(vm, range))
 		goto stays;
 
-	ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
-	if (ret == -EBUSY && evict && nouveau_svm_range_fetch(vm, range)) {
+	ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, start + size);
+	if ((ret == -EBUSY || ret == -E2BIG) && evict && nouveau_svm_range_fetch(vm, range)) {
 		/* What was swapped out may come back merged. */
 		if (nouveau_svm_range_merged(vm, range))
 			goto stays;
-		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
+		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, start + size);
 	}
-	for (try = 0; ret == -EBUSY && try < 3 && nouveau_svm_range_huge(vm, range); try++)
-		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, end);
+	for (try = 0; ret == -EBUSY && try < NOUVEAU_SVM_PASSES &&
+	     nouveau_svm_range_huge(vm, range); try++) {
+		if (evict && !nouveau_svm_range_settle(vm, range, size, &wanted))
+			break;
+		ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start, start + size);
+	}
 	/* Of a hole that became a huge page drm_pagemap counts one page only. */
 	if (ret == -EBUSY && nouveau_svm_range_in_vram(vm, range))
-		return 0;
+		ret = 0;
 	/* Or a large range lies in two VMAs by now. */
-	if ((ret == -EBUSY || ret == -EINVAL) && end - start == SZ_2M) {
-		for (; start < end && ret != -ENOSPC && ret != -ENODEV; start += SZ_64K)
-			ret = nouveau_svm_dmem_populate(vm->dpagemap, mm, start,
-							start + SZ_64K);
+	if (size == SZ_2M && (ret == -EBUSY || ret == -E2BIG || ret == -EINVAL)) {
+		size = SZ_64K;
+		ret = nouveau_svm_range_wanted(vm, range, size, false, &wanted);
+		if (wanted)
+			ret = nouveau_svm_range_migrate_pieces(vm, range, size, wanted);
 	}
+	for (try = 0; ret == -EBUSY && evict && try < NOUVEAU_SVM_PASSES &&
+	     nouveau_svm_range_settle(vm, range, size, &wanted); try++)
+		ret = nouveau_svm_range_migrate_pieces(vm, range, size, wanted);
+	range->moved = !ret;
 	if (ret)
 		nouveau_svm_count(vm->svm, NOUVEAU_SVM_STAT_MIGRATE_FAIL, 1);
 	return ret == -ENOSPC ? ret : 0;
@@ -1558,6 +1684,8 @@ struct nouveau_svm_prefetch {
 	unsigned long size;
 	/** @svm: the device that shall have them */
 	struct nouveau_svm_dev *svm;
+	/** @again: how often what is at @start has left VRAM before it was mapped */
+	unsigned int again;
 	/** @pages: pages that are where they should be */
 	u64 pages;
 	/** @first: error of the first range that could not be had */
@@ -1611,9 +1739,17 @@ nouveau_svm_vm_prefetch_range(struct nouveau_svm_vm *vm, struct nouveau_svm_pref
 	if (ret == -ENOMEM && !prefetch->tries++)
 		return 0;
 	prefetch->tries = 0;
+	nr = ret ? 0 : nouveau_svm_range_vram(vm, range);
+	/*
+	 * khugepaged, which looked at a range before, brings all of it back, and so does who
+	 * touches it.
+	 */
+	if (!ret && where == NOUVEAU_SVM_VRAM_EVICT && range->moved &&
+	    nr < nouveau_svm_range_pages(range) && prefetch->again++ < NOUVEAU_SVM_PASSES)
+		return 0;
+	prefetch->again = 0;
 	prefetch->stay = false;
 	if (!ret) {
-		nr = nouveau_svm_range_vram(vm, range);
 		if (!prefetch->vram)
 			nr = nouveau_svm_range_pages(range) - nr;
 		/* A range that was there already may be larger than what was asked for. */

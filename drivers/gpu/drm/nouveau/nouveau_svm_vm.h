@@ -60,6 +60,8 @@ struct nouveau_svm_range {
 	bool pages_known;
 	/** @skew: what to add to the addresses of those in VRAM */
 	u32 skew;
+	/** @moved: all of it was in VRAM when it was last moved */
+	bool moved;
 	/** @was_vram: the memory was in VRAM when last mapped */
 	bool was_vram;
 	/** @bounces: how often it had left VRAM by the next fault, lately */
@@ -129,6 +131,8 @@ struct nouveau_svm_vm {
 	struct drm_pagemap *dpagemap;
 	/** @pfns: room for the 4 KiB leaves of the largest range, under @lock */
 	u64 pfns[512];
+	/** @seq: of the notifier when HMM wrote a range's pages there, under @lock */
+	unsigned long seq;
 	/** @big: room for its 64 KiB leaves, under @lock */
 	u64 big[32];
 
