@@ -233,9 +233,11 @@ static void test_bind_held(struct svm *svm, size_t len, enum page_kind kind)
 	struct holder h = { 0 };
 	unsigned int round, moved = 0;
 	pthread_t thread;
+	char old[4096];
 
 	h.trace = open("/sys/kernel/tracing/trace_pipe", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	igt_assert_lte(0, h.trace);
+	svm_trace_on();
 	for (round = 0; round < rounds; round++) {
 		char *p = svm_alloc(len, kind);
 		struct iovec io = { .iov_base = p + 5 * SZ_4K, .iov_len = SZ_4K };
@@ -245,7 +247,8 @@ static void test_bind_held(struct svm *svm, size_t len, enum page_kind kind)
 		igt_assert_eq(pipe(h.pipes), 0);
 		igt_assert_eq_u64(vmsplice(h.pipes[1], &io, 1, 0), SZ_4K);
 		h.stop = false;
-		svm_trace_on();
+		while (read(h.trace, old, sizeof(old)) > 0)
+			;
 		igt_assert_eq(pthread_create(&thread, NULL, holder_main, &h), 0);
 		svm_ledger_start();
 		svm_bind_vram_some(svm, p, len);
@@ -254,13 +257,13 @@ static void test_bind_held(struct svm *svm, size_t len, enum page_kind kind)
 		launches = svm_ledger("ce_launch");
 		__atomic_store_n(&h.stop, true, __ATOMIC_RELEASE);
 		pthread_join(thread, NULL);
-		svm_trace_off();
 		igt_info("round %u: %" PRIu64 " pages in VRAM, %" PRIu64 " launches\n", round, in_vram, launches);
 		moved += in_vram == len / SZ_4K && (kind != PAGES_THP || launches == 1);
 		svm_gpu_check_pages(svm, p, len / SZ_4K, 0x100);
 		svm_cpu_check_pages(p, len / SZ_4K, 0x100, false);
 		svm_free(p, len);
 	}
+	svm_trace_off();
 	close(h.trace);
 	igt_info("%u of %u rounds moved all\n", moved, rounds);
 	igt_assert_lte(1, moved);

@@ -631,6 +631,8 @@ void svm_trace_drop(void)
 void svm_trace_on(void)
 {
 	svm_trace_drop();
+	/* Names of tasks are recorded in schedule(), whose text would be changed: QEMU's TCG may run an int3 of that. */
+	svm_must_write(TRACEFS "options/record-cmd", "0");
 	svm_must_write(TRACEFS "events/nouveau_svm/enable", "1");
 	svm_must_write(TRACEFS "tracing_on", "1");
 }
