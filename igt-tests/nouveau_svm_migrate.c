@@ -229,7 +229,7 @@ static void *holder_main(void *arg)
  */
 static void test_bind_held(struct svm *svm, size_t len, enum page_kind kind)
 {
-	const unsigned int rounds = 20;
+	const unsigned int rounds = 8;
 	struct holder h = { 0 };
 	unsigned int round, moved = 0;
 	pthread_t thread;
@@ -280,7 +280,7 @@ static void test_bind_held(struct svm *svm, size_t len, enum page_kind kind)
 static void test_khugepaged(struct svm *svm)
 {
 	const size_t len = 16 * SZ_1M;
-	const unsigned int rounds = 12;
+	const unsigned int rounds = 6;
 	uint64_t lost = 0, in_vram;
 	unsigned int round, at;
 
