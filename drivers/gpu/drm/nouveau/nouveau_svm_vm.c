@@ -669,7 +669,6 @@ nouveau_svm_range_snapshot(struct nouveau_svm_vm *vm, struct nouveau_svm_range *
 		.hmm_pfns = (unsigned long *)vm->pfns,
 		.default_flags = flags,
 	};
-
 	int ret;
 
 	BUILD_BUG_ON(sizeof(*hmm.hmm_pfns) != sizeof(vm->pfns[0]));
