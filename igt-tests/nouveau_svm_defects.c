@@ -914,16 +914,21 @@ static void test_dark(void)
  */
 static void test_overflow(void)
 {
+	uint64_t before = 0, overflows;
 	struct svm svm;
 	char *p;
 
 	svm_open(&svm);
 	p = svm_alloc(SZ_2M, PAGES_4K);
 	svm_cpu_write_pages(p, NR, 0x100);
+	svm_driver_counter("overflows", &before);
 	inject(&(struct gpu_model_inject){ .point = "fault_overflow_volta" });
 	inject(&(struct gpu_model_inject){ .point = "fault_overflow", .nth = 1 });
 	svm_gpu_check_pages(&svm, p, NR, 0x100);
 	igt_assert_lte_u64(1, injected("fault_overflow"));
+	/* Ours tells of it. */
+	if (svm_driver_counter("overflows", &overflows))
+		igt_assert_lt_u64(before, overflows);
 	svm_close(&svm);
 	svm_free(p, SZ_2M);
 }

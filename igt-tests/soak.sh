@@ -67,5 +67,22 @@ fi
 cat "$log"
 grep -E 'SwapTotal|SwapFree|HugePages_(Total|Free)' /proc/meminfo
 grep -H . /sys/kernel/mm/ksm/pages_{shared,sharing,scanned}
-head -20 /sys/kernel/debug/dri/0/svm 2>/dev/null || true
+# "NAME VALUE" lines, our driver's only
+if [[ -e /sys/kernel/debug/dri/0/svm ]]; then
+	head -20 /sys/kernel/debug/dri/0/svm | tee /tmp/svm
+	if ! grep -qx 'on migration yes' /tmp/svm; then
+		echo "soak: migration is off at the end"
+		status=1
+	fi
+	for counter in faults batches replays maps invalidates bytes_to_vram bytes_to_ram evictions; do
+		if ! grep -qE "^$counter [1-9]" /tmp/svm; then
+			echo "soak: the driver did nothing of $counter"
+			status=1
+		fi
+	done
+	if ! grep -qx 'copy_errors 0' /tmp/svm; then
+		echo "soak: copies failed, of which none was told to"
+		status=1
+	fi
+fi
 exit "$status"
