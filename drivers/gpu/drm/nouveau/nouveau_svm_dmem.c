@@ -717,6 +717,33 @@ nouveau_svm_dmem_make_room(struct nouveau_svm_dev *svm, unsigned long size)
 
 /* Eviction. */
 
+/* What has moved is not collected once more, as drm_pagemap does it. */
+static void
+nouveau_svm_devmem_retire(const unsigned long *src, unsigned long npages)
+{
+	unsigned long i, nr;
+
+	for (i = 0; i < npages; i += nr) {
+		struct page *page = migrate_pfn_to_page(src[i]);
+		struct folio *folio;
+		unsigned long data;
+
+		nr = 1;
+		if (!page)
+			continue;
+
+		folio = page_folio(page);
+		if (src[i] & MIGRATE_PFN_COMPOUND)
+			nr = folio_nr_pages(folio);
+		if (!(src[i] & MIGRATE_PFN_MIGRATE))
+			continue;
+
+		data = (unsigned long)folio_zone_device_data(folio);
+		folio_set_zone_device_data(folio,
+					   (void *)(data | DRM_PAGEMAP_ZDD_FLAG_MIGRATED));
+	}
+}
+
 /*
  * Bring a block back whose owner mm is gone, but not all of its users: a forked
  * child has its pages. drm_pagemap_evict_to_ram() wants the owner alive.
@@ -802,6 +829,7 @@ next:
 	}
 
 	migrate_device_pages(src, dst, npages);
+	nouveau_svm_devmem_retire(src, npages);
 	migrate_device_finalize(src, dst, npages);
 	if (!ret && !completion_done(&devmem->base.detached))
 		ret = -EBUSY;
@@ -959,7 +987,7 @@ nouveau_svm_devmem_to_ram(struct nouveau_svm_devmem *devmem)
  * For TTM. Knows no address space, takes no mmap_lock.
  *
  * Return: 0 if no page is left, -ENOSPC if some are, so that TTM looks for
- * another buffer.
+ * another buffer. -ENODEV: the device has gone.
  */
 int
 nouveau_svm_devmem_evict(struct nouveau_svm_devmem *devmem)

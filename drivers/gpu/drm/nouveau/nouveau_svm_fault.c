@@ -42,7 +42,8 @@
  * &nouveau_svm_dev.inst_lock and &nouveau_svm_vm.queue.lock are not nested, and
  * leaves but for locks of the kernel's own that queue work, complete, or signal.
  *
- * Not known to be so on other hardware than Pascal: the replay form.
+ * The form of a replay that nvkm writes is known to be right on Pascal, and on nothing
+ * else.
  */
 #include "nouveau_svm_core.h"
 #include "nouveau_svm_vm.h"

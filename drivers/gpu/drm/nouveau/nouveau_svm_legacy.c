@@ -30,8 +30,8 @@
  * @file: the client
  *
  * Return: 0. -ENOSYS: the device has no SVM. -EBUSY: the client has done this, or
- * VM_INIT. -EINVAL: the hole is not one. -ENOSPC: too many have. Others as memory runs
- * out.
+ * VM_INIT. -EINVAL: the hole is not one. -ENOSPC: too many have. -ENODEV: the device is
+ * going. -EINTR: a signal came. -ENOMEM, or what nvkm says, as memory runs out.
  */
 int
 nouveau_svm_ioctl_init(struct drm_device *dev, void *data, struct drm_file *file)

@@ -2046,7 +2046,8 @@ nouveau_svm_vm_kill(struct nouveau_svm_vm *vm)
  * @hole_end: address after the last
  * @pvm: returns the address space, with one reference
  *
- * Return: 0, or a negative errno. -ENOSPC: there are as many as there can be.
+ * Return: 0. -ENOSPC: there are as many as there can be. -ENODEV: the device is going.
+ * -EINTR: a signal came. -ENOMEM, or what nvkm says: memory ran out.
  */
 int
 nouveau_svm_vm_new(struct nouveau_svm_dev *svm, struct nouveau_vmm *vmm,
