@@ -576,6 +576,55 @@ static void test_foreign_fence(void)
 	works();
 }
 
+/**
+ * SUBTEST: unbind-foreign-fence-freed
+ * Description: a buffer in VRAM that is being freed waits for work of another GPU when the driver of its own is unbound, and
+ *	another buffer in VRAM is freed after that
+ *
+ * Wants two GPUs.
+ */
+static void test_foreign_fence_freed(void)
+{
+	struct drm_prime_handle freed = { .flags = DRM_CLOEXEC | DRM_RDWR }, kept = freed;
+	struct dma_buf_import_sync_file in = { .flags = DMA_BUF_SYNC_RW };
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	struct leaver leaver = { UNBIND };
+	struct nv_bo bo[2];
+	struct svm_busy busy;
+	struct nv_dev first;
+	pthread_t goer;
+
+	svm_gpu_slot(leaver.slot);
+	svm_cpu_write_pages(p, NR, 0x800);
+	svm_open_on(&live, 1);
+	igt_assert_eq(nv_dev_init(&first, drm_open_driver_render(DRIVER_ANY)), 0);
+	igt_assert_eq(nv_bo_new(&first, SZ_2M, NOUVEAU_GEM_DOMAIN_VRAM, &bo[0]), 0);
+	igt_assert_eq(nv_bo_new(&first, SZ_2M, NOUVEAU_GEM_DOMAIN_VRAM, &bo[1]), 0);
+	*(volatile uint32_t *)bo[0].map = 0x902;
+	*(volatile uint32_t *)bo[1].map = 0x903;
+	freed.handle = bo[0].handle;
+	kept.handle = bo[1].handle;
+	igt_assert_eq(ioctl(first.fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &freed), 0);
+	igt_assert_eq(ioctl(first.fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &kept), 0);
+	svm_busy_begin(&live, &busy, p);
+	in.fd = export_work(live.dev.fd, busy.bo[0].handle);
+	igt_assert_eq(ioctl(freed.fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &in), 0);
+	close(freed.fd);
+	nv_bo_del(&bo[0]);
+	nv_bo_del(&bo[1]);
+	nv_dev_close(&first);
+
+	igt_assert_eq(pthread_create(&goer, NULL, leaver_main, &leaver), 0);
+	igt_assert_f(ends(goer, NULL), "the driver's end waits for another GPU\n");
+	close(kept.fd);
+	svm_busy_go(&busy);
+	igt_assert_eq_u32(svm_busy_end(&busy, 0), 0x800);
+	close(in.fd);
+	svm_close(&live);
+	svm_driver_bind(leaver.slot);
+	works();
+}
+
 #define FREERS 4
 
 /* Has buffers mapped, says so, and from when the device has gone on unmaps them, the youngest first. */
@@ -848,6 +897,9 @@ int igt_main()
 		test_vm_binding();
 	igt_subtest("unbind-foreign-fence")
 		test_foreign_fence();
+	igt_describe("A buffer that is being freed waits for another GPU, and keeps others");
+	igt_subtest("unbind-foreign-fence-freed")
+		test_foreign_fence_freed();
 	igt_describe("Buffers are freed");
 	igt_subtest("unbind-while-freeing")
 		test_while_freeing();
