@@ -585,33 +585,36 @@ static void test_foreign_fence(void)
  */
 static void test_foreign_fence_freed(void)
 {
-	struct drm_prime_handle freed = { .flags = DRM_CLOEXEC | DRM_RDWR }, kept = freed;
+	struct drm_prime_handle freed = { .flags = DRM_CLOEXEC | DRM_RDWR }, kept = freed, last = freed;
 	struct dma_buf_import_sync_file in = { .flags = DMA_BUF_SYNC_RW };
 	char *p = svm_alloc(SZ_2M, PAGES_4K);
 	struct leaver leaver = { UNBIND };
-	struct nv_bo bo[2];
+	struct nv_bo bo[3];
 	struct svm_busy busy;
 	struct nv_dev first;
 	pthread_t goer;
+	uint32_t i;
 
 	svm_gpu_slot(leaver.slot);
 	svm_cpu_write_pages(p, NR, 0x800);
 	svm_open_on(&live, 1);
 	igt_assert_eq(nv_dev_init(&first, drm_open_driver_render(DRIVER_ANY)), 0);
-	igt_assert_eq(nv_bo_new(&first, SZ_2M, NOUVEAU_GEM_DOMAIN_VRAM, &bo[0]), 0);
-	igt_assert_eq(nv_bo_new(&first, SZ_2M, NOUVEAU_GEM_DOMAIN_VRAM, &bo[1]), 0);
-	*(volatile uint32_t *)bo[0].map = 0x902;
-	*(volatile uint32_t *)bo[1].map = 0x903;
+	for (i = 0; i < ARRAY_SIZE(bo); i++) {
+		igt_assert_eq(nv_bo_new(&first, SZ_2M, NOUVEAU_GEM_DOMAIN_VRAM, &bo[i]), 0);
+		*(volatile uint32_t *)bo[i].map = 0x902 + i;
+	}
 	freed.handle = bo[0].handle;
 	kept.handle = bo[1].handle;
+	last.handle = bo[2].handle;
 	igt_assert_eq(ioctl(first.fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &freed), 0);
 	igt_assert_eq(ioctl(first.fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &kept), 0);
+	igt_assert_eq(ioctl(first.fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &last), 0);
 	svm_busy_begin(&live, &busy, p);
 	in.fd = export_work(live.dev.fd, busy.bo[0].handle);
 	igt_assert_eq(ioctl(freed.fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &in), 0);
 	close(freed.fd);
-	nv_bo_del(&bo[0]);
-	nv_bo_del(&bo[1]);
+	for (i = 0; i < ARRAY_SIZE(bo); i++)
+		nv_bo_del(&bo[i]);
 	nv_dev_close(&first);
 
 	igt_assert_eq(pthread_create(&goer, NULL, leaver_main, &leaver), 0);
@@ -620,6 +623,8 @@ static void test_foreign_fence_freed(void)
 	svm_busy_go(&busy);
 	igt_assert_eq_u32(svm_busy_end(&busy, 0), 0x800);
 	close(in.fd);
+	/* The last one takes TTM with it, which waits for what is being freed. */
+	close(last.fd);
 	svm_close(&live);
 	svm_driver_bind(leaver.slot);
 	works();
