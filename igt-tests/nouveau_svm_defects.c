@@ -958,6 +958,41 @@ static void test_overflow(void)
 }
 
 /**
+ * SUBTEST: overflow-pascal
+ * Description: a fault buffer that is full drops entries and shows nothing of it, the default of the model: what was dropped
+ *	comes again with the replay of what was not
+ */
+static void test_overflow_pascal(void)
+{
+	uint64_t before = injected("fault_overflow"), drops;
+	struct svm svm;
+	char *p, *q;
+
+	svm_open(&svm);
+	svm_migrate_on_fault(false);
+	p = svm_alloc(2 * SZ_2M, PAGES_4K);
+	/* One warp, on pages of two blocks: to resolve the second does nothing for the first. */
+	q = p + SZ_2M - NR / 2 * SZ_4K;
+	svm_cpu_write_pages(q, NR, 0x100);
+	inject(&(struct gpu_model_inject){ .point = "fault_overflow", .count = NR / 2, .addr = (uintptr_t)q,
+					   .len = LEN / 2 });
+	svm_ledger_start();
+	svm_gpu_check_pages(&svm, q, NR, 0x100);
+	svm_ledger_stop();
+	drops = injected("fault_overflow") - before;
+	igt_info("%" PRIu64 " entries were dropped\n", drops);
+	igt_assert_eq_u64(drops, NR / 2);
+	igt_assert_lte_u64(drops, svm_ledger("fault_dropped"));
+	/* The dropped ones of the first block, in two batches or more. */
+	igt_assert_lte_u64(2, svm_ledger("replay"));
+	svm_gpu_write_pages(&svm, q, NR, 0x200);
+	svm_cpu_check_pages(q, NR, 0x200, false);
+	svm_migrate_on_fault(true);
+	svm_close(&svm);
+	svm_free(p, 2 * SZ_2M);
+}
+
+/**
  * SUBTEST: late-valid
  * Description: an entry of the fault buffer whose valid bit comes after PUT has moved is not lost
  */
@@ -1295,6 +1330,8 @@ int igt_main()
 	igt_describe("The fault buffer overflows");
 	igt_subtest("overflow-volta")
 		test_overflow();
+	igt_subtest("overflow-pascal")
+		test_overflow_pascal();
 	igt_describe("A fault entry becomes valid late");
 	igt_subtest("late-valid")
 		test_late_valid();
