@@ -766,19 +766,27 @@ static void test_channel_gone(struct svm *bad, struct svm *good)
 
 /**
  * SUBTEST: duplicates-reordered-late
- * Description: entries come twice, in another order and late: each fault is served, once
+ * Description: entries come twice, in another order and late: what waits already is not queued again, and all data is right
  */
 static void test_unruly(struct svm *svm)
 {
+	uint64_t dup = svm_injected("fault_dup"), reorder = svm_injected("fault_reorder");
+	uint64_t late = svm_injected("fault_late_valid"), before, after;
 	char *p = svm_alloc(SZ_2M, PAGES_4K);
 
+	igt_require(svm_driver_counter("duplicates", &before));
 	svm_cpu_write_pages(p, NR, 0x900);
 	svm_inject(&(struct gpu_model_inject){ .point = "fault_dup", .count = 50 });
 	svm_inject(&(struct gpu_model_inject){ .point = "fault_reorder", .count = 50 });
 	svm_inject(&(struct gpu_model_inject){ .point = "fault_late_valid", .count = 50, .delay_us = 200 });
 	svm_gpu_check_pages(svm, p, NR, 0x900);
 	svm_gpu_write_pages(svm, p, NR, 0xa00);
-	igt_assert_lte_u64(1, svm_injected("fault_dup"));
+	igt_assert_lt_u64(dup, svm_injected("fault_dup"));
+	igt_assert_lt_u64(reorder, svm_injected("fault_reorder"));
+	igt_assert_lt_u64(late, svm_injected("fault_late_valid"));
+	igt_assert(svm_driver_counter("duplicates", &after));
+	igt_info("%" PRIu64 " entries were duplicates\n", after - before);
+	igt_assert_lt_u64(before, after);
 	svm_cpu_check_pages(p, NR, 0xa00, false);
 	svm_free(p, SZ_2M);
 }
