@@ -932,6 +932,66 @@ static void test_dark(void)
 	gpu_model_close(m);
 }
 
+/* Go on when the word at src is not 0, and store it to dst then. */
+static void asm_stay_and_store(struct sm6x *p)
+{
+	enum { DST = 0, SRC = 2, VAL = 4 };
+	uint32_t top;
+
+	sm6x_init(p);
+	sm6x_mov_c(p, DST, 0, offsetof(struct nv_args, dst));
+	sm6x_mov_c(p, DST + 1, 0, offsetof(struct nv_args, dst) + 4);
+	sm6x_mov_c(p, SRC, 0, offsetof(struct nv_args, src));
+	sm6x_mov_c(p, SRC + 1, 0, offsetof(struct nv_args, src) + 4);
+	top = sm6x_size(p);
+	sm6x_ld(p, SM6X_B32, VAL, SRC, 0);
+	sm6x_isetp(p, 0, SM6X_EQ, VAL, SM6X_RZ);
+	p->guard = 0;
+	sm6x_bra(p, top);
+	p->guard = SM6X_PT;
+	sm6x_st(p, SM6X_B32, DST, 0, VAL);
+	sm6x_exit(p);
+}
+
+/**
+ * SUBTEST: dark-while-faulting-get
+ * Description: the device stops answering after the driver has read PUT of the fault buffer, when it reads GET: no oops
+ *
+ * The moment is counted in accesses of the device (vm/run --model=trace=FILE): eight for the interrupt, 000180, 000184,
+ * 088704, 000100, 000104, 000000, 000160 and 000164; the ninth is 002a80, PUT, and the tenth 002a7c, GET. Should there
+ * be others some day, the device goes dark at another moment, and the test passes on upstream.
+ */
+static void test_dark_get(void)
+{
+	struct nv_kernel kernel;
+	struct gpu_model *m;
+	struct nv_args args;
+	struct sm6x prog;
+	struct svm svm;
+	char *p;
+
+	svm_open(&svm);
+	p = svm_alloc(SZ_2M, PAGES_4K);
+	asm_stay_and_store(&prog);
+	igt_assert_eq(nv_kernel_load(&svm.chan, &prog, &kernel), 0);
+	args = (struct nv_args){ .dst = (uintptr_t)p, .src = svm.out.va };
+	*(volatile uint32_t *)svm.out.map = 0;
+	nv_use(&svm.chan, &svm.out);
+	igt_assert_eq(nv_launch(&svm.chan, &kernel, 1, 1, &args, sizeof(args)), 0);
+	igt_assert_eq(nv_submit(&svm.chan), 0);
+	/* It runs, and nobody looks at the device until it faults. */
+	usleep(1500000);
+	/* The interrupt is a level, until GET is written: its second message would come in between. */
+	inject(&(struct gpu_model_inject){ .point = "intr_late", .nth = 2, .count = 1000, .delay_us = 2000000 });
+	inject(&(struct gpu_model_inject){ .point = "go_dark", .nth = 10 });
+	__atomic_store_n((uint32_t *)svm.out.map, 1, __ATOMIC_RELEASE);
+	igt_assert_lt(nv_wait(&svm.chan, 3000), 0);
+	m = gpu_model_open(0);
+	igt_assert(m);
+	igt_assert_eq_u64(gpu_model_injected(m, "go_dark"), 1);
+	gpu_model_close(m);
+}
+
 /**
  * SUBTEST: overflow-volta
  * Description: a fault buffer that overflows as Volta's manual tells is emptied and goes on
@@ -959,8 +1019,8 @@ static void test_overflow(void)
 
 /**
  * SUBTEST: overflow-pascal
- * Description: a fault buffer that is full drops entries and shows nothing of it, the default of the model: what was dropped
- *	comes again with the replay of what was not
+ * Description: a fault buffer that is full drops entries and shows nothing of it, the default of the model: what was
+ *	dropped comes again with the replay of what was not
  */
 static void test_overflow_pascal(void)
 {
@@ -1327,6 +1387,8 @@ int igt_main()
 	igt_describe("The device stops answering");
 	igt_subtest("dark-while-faulting")
 		test_dark();
+	igt_subtest("dark-while-faulting-get")
+		test_dark_get();
 	igt_describe("The fault buffer overflows");
 	igt_subtest("overflow-volta")
 		test_overflow();
