@@ -766,7 +766,8 @@ static void test_channel_gone(struct svm *bad, struct svm *good)
 
 /**
  * SUBTEST: duplicates-reordered-late
- * Description: entries come twice, in another order and late: what waits already is not queued again, and all data is right
+ * Description: entries come twice, in another order and late: what waits already is not queued again, and all data is
+ *	right
  */
 static void test_unruly(struct svm *svm)
 {
@@ -1344,8 +1345,8 @@ static void storm_neighbour(char *at)
 
 /**
  * SUBTEST: storm-of-mapped-page
- * Description: entries of a page that is mapped come again and again: service slows down, and gives up after TRIES, which
- *	kills the channel. Others go on, in this process and another, and the client can have another channel
+ * Description: entries of a page that is mapped come again and again: service slows down, and gives up after TRIES,
+ *	which kills the channel. Others go on, in this process and another, and the client can have another channel
  *
  * Another process faults at the same address, and the model writes an entry of this one beside each.
  */

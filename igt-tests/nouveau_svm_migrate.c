@@ -1432,7 +1432,8 @@ static void test_full(struct svm *svm)
 
 /**
  * SUBTEST: ping-pong-stays
- * Description: CPU and GPU take turns on a block: once it has left VRAM three times in 100 ms it stays in RAM, for a second
+ * Description: CPU and GPU take turns on a block: once it has left VRAM three times in 100 ms it stays in RAM, for a
+ *	second
  */
 static void test_ping_pong(struct svm *svm)
 {

@@ -247,8 +247,8 @@ static void test_defaults(void)
 
 /**
  * SUBTEST: bounced
- * Description: all DMA goes through bounce buffers (swiotlb=force): the GPU would not see the process's memory, so no SVM,
- *	which one line in the kernel's log tells
+ * Description: all DMA goes through bounce buffers (swiotlb=force): the GPU would not see the process's memory, so no
+ *	SVM, which one line in the kernel's log tells
  */
 static void test_bounced(void)
 {

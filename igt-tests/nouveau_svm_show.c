@@ -89,8 +89,8 @@ static void renew(char *p, uint32_t first)
 
 /**
  * SUBTEST: counters-rare
- * Description: what does not happen every day is counted: duplicates, spurious faults, overflows, copies that fail, moves
- *	that fail, evictions, and pages that the GPU has for itself
+ * Description: what does not happen every day is counted: duplicates, spurious faults, overflows, copies that fail,
+ *	moves that fail, evictions, and pages that the GPU has for itself
  *
  * Entries that are stale: nouveau_svm_fault@stale-entries.
  */
@@ -170,8 +170,8 @@ static void test_counters_rare(void)
 
 /**
  * SUBTEST: counters
- * Description: the counters of faults, batches, replays, maps, invalidates, cancels and bytes rise by what was done, and by
- *	nothing else
+ * Description: the counters of faults, batches, replays, maps, invalidates, cancels and bytes rise by what was done,
+ *	and by nothing else
  */
 static void test_counters(void)
 {
