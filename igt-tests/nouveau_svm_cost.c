@@ -425,7 +425,8 @@ static void test_migrate_scattered(struct svm *svm)
 	for (i = 0; i < n; i++)
 		*(volatile uint32_t *)(p + order[i] * SZ_4K) = 0;
 	svm_cpu_write_pages(p, n, 0x600);
-	igt_assert(!svm_page_is_thp(p));
+	for (i = 0; i < n; i++)
+		igt_assert_f(!svm_page_is_thp(p + i * SZ_4K), "page %u is a huge page\n", i);
 	runs = runs_of(p, SZ_2M);
 	igt_assert_lte(500, (int)runs);
 	svm_migrate_on_fault(true);
@@ -654,8 +655,39 @@ static void test_unmap(struct svm *svm, bool protect)
 		igt_assert(mmap(p, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p);
 	}
 	svm_free(p, LEN + SZ_2M);
-	/* A notifier watches 512 MiB or more, so there is one. */
+	/* A notifier watches 512 MiB (svm_notifier_mib), so there is one. */
 	igt_assert_eq_u64(invalidates(), 1);
+	igt_assert_eq_u64(leaves(), 0);
+}
+
+/**
+ * SUBTEST: munmap-64m-two-notifiers
+ * Description: munmap() of 64 MiB that lie across the border of what two notifiers watch: one invalidate each
+ */
+static void test_unmap_two(struct svm *svm)
+{
+	/* Half of it on each side, and a block that keeps the directories of either side. */
+	char *border = (char *)(1ull << 44) + SZ_512M, *p = border - LEN / 2, *all = p - SZ_2M;
+	uint32_t n = PAGES_OF(LEN);
+	size_t len = LEN + 2 * SZ_2M;
+
+	igt_assert(mmap(all, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
+		   all);
+	igt_assert_eq(madvise(all, len, MADV_HUGEPAGE), 0);
+	svm_migrate_on_fault(false);
+	svm_cpu_write_pages(all, PAGES_OF(len), 0xb00);
+	igt_assert(svm_page_is_thp(border - SZ_4K) && svm_page_is_thp(border));
+	walk(svm, all, PAGES_OF(len), sum_of(PAGES_OF(len), 0xb00));
+	svm_ledger_start();
+	igt_assert_eq(munmap(p, LEN), 0);
+	/* What is put off is counted too. */
+	usleep(300000);
+	stop("munmap-64m-two-notifiers", 0);
+	walk(svm, all, 1, 0xb00);
+	walk(svm, p + LEN, 1, 0xb00 + PAGES_OF(SZ_2M) + n);
+	munmap(all, SZ_2M);
+	munmap(p + LEN, SZ_2M);
+	igt_assert_eq_u64(invalidates(), 2);
 	igt_assert_eq_u64(leaves(), 0);
 }
 
@@ -795,6 +827,9 @@ int igt_main()
 		igt_describe("munmap costs one invalidate");
 		igt_subtest("munmap-64m")
 			test_unmap(&svm, false);
+		igt_describe("munmap of what two notifiers watch costs two");
+		igt_subtest("munmap-64m-two-notifiers")
+			test_unmap_two(&svm);
 		igt_describe("mprotect costs one invalidate");
 		igt_subtest("mprotect-64m")
 			test_unmap(&svm, true);

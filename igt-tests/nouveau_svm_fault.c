@@ -766,19 +766,28 @@ static void test_channel_gone(struct svm *bad, struct svm *good)
 
 /**
  * SUBTEST: duplicates-reordered-late
- * Description: entries come twice, in another order and late: each fault is served, once
+ * Description: entries come twice, in another order and late: what waits already is not queued again, and all data is
+ *	right
  */
 static void test_unruly(struct svm *svm)
 {
+	uint64_t dup = svm_injected("fault_dup"), reorder = svm_injected("fault_reorder");
+	uint64_t late = svm_injected("fault_late_valid"), before, after;
 	char *p = svm_alloc(SZ_2M, PAGES_4K);
 
+	igt_require(svm_driver_counter("duplicates", &before));
 	svm_cpu_write_pages(p, NR, 0x900);
 	svm_inject(&(struct gpu_model_inject){ .point = "fault_dup", .count = 50 });
 	svm_inject(&(struct gpu_model_inject){ .point = "fault_reorder", .count = 50 });
 	svm_inject(&(struct gpu_model_inject){ .point = "fault_late_valid", .count = 50, .delay_us = 200 });
 	svm_gpu_check_pages(svm, p, NR, 0x900);
 	svm_gpu_write_pages(svm, p, NR, 0xa00);
-	igt_assert_lte_u64(1, svm_injected("fault_dup"));
+	igt_assert_lt_u64(dup, svm_injected("fault_dup"));
+	igt_assert_lt_u64(reorder, svm_injected("fault_reorder"));
+	igt_assert_lt_u64(late, svm_injected("fault_late_valid"));
+	igt_assert(svm_driver_counter("duplicates", &after));
+	igt_info("%" PRIu64 " entries were duplicates\n", after - before);
+	igt_assert_lt_u64(before, after);
 	svm_cpu_check_pages(p, NR, 0xa00, false);
 	svm_free(p, SZ_2M);
 }
@@ -1310,6 +1319,109 @@ static void test_slow_alone(struct svm *svm, bool grid)
 	svm_free(p, SZ_2M);
 }
 
+/* Its GPU faults on one page at @at again and again, from when it is asked to until it is asked once more. */
+static void storm_neighbour(char *at)
+{
+	struct pollfd asked = { .fd = neighbour.ask[0], .events = POLLIN };
+	struct svm mine;
+	uint32_t turn;
+
+	close(neighbour.ask[1]);
+	close(neighbour.say[0]);
+	close(bad.dev.fd);
+	close(good.dev.fd);
+	svm_open(&mine);
+	/* In place of what it has of its parent's. */
+	igt_assert(mmap(at, SZ_4K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at);
+	neighbour_says(0);
+	for (turn = 0; !poll(&asked, 1, 0); turn++) {
+		igt_assert_eq(madvise(at, SZ_4K, MADV_DONTNEED), 0);
+		*(volatile uint32_t *)at = 0x7700 + turn;
+		igt_assert_eq_u32(svm_gpu_read(&mine, at), 0x7700 + turn);
+	}
+	neighbour_says(turn);
+	svm_close(&mine);
+}
+
+/**
+ * SUBTEST: storm-of-mapped-page
+ * Description: entries of a page that is mapped come again and again: service slows down, and gives up after TRIES,
+ *	which kills the channel. Others go on, in this process and another, and the client can have another channel
+ *
+ * Another process faults at the same address, and the model writes an entry of this one beside each.
+ */
+static void test_storm(struct svm *svm, struct svm *other)
+{
+	/* Before each replay from the 8th try on: 1, 2, 4 to 64 ms, and then 128. */
+	const uint64_t slow_us = (127 + (TRIES - 15) * 128) * 1000;
+	uint64_t cancels, cancelled, spurious, after, fired, begin_us, took;
+	char *p = svm_alloc(SZ_2M, PAGES_4K), *at = p + 5 * SZ_4K;
+	char where[64], name[32], number[32];
+	struct sm6x again;
+
+	igt_require(svm_driver_counter("cancels", &cancels));
+	igt_assert_eq(pipe(neighbour.ask), 0);
+	igt_assert_eq(pipe(neighbour.say), 0);
+	svm_migrate_on_fault(false);
+	igt_fork(child, 1)
+		storm_neighbour(at);
+	close(neighbour.ask[0]);
+	close(neighbour.say[1]);
+	svm_cpu_write_pages(p, NR, 0x100);
+	svm_gpu_check_pages(svm, p, 16, 0x100);
+	neighbour_said();
+	igt_assert(svm_driver_counter("spurious", &spurious));
+	fired = svm_injected("fault_foreign");
+	svm_inject(&(struct gpu_model_inject){ .point = "fault_foreign", .addr = (uintptr_t)at, .len = SZ_4K,
+					       .arg = svm_chan_inst(svm) });
+	svm_log_start();
+	begin_us = svm_now_us();
+	igt_assert_eq((int)write(neighbour.ask[1], "x", 1), 1);
+	igt_assert(counter_comes_to("cancels", cancels + 1) || counter_comes_to("cancels", cancels + 1));
+	took = svm_now_us() - begin_us;
+	fired = svm_injected("fault_foreign") - fired;
+	/* The other way round: it is asked, and says how far it has come. */
+	igt_info("given up after %" PRIu64 " ms and %" PRIu64 " entries; the other came round %" PRIu64 " times\n",
+		 took / 1000, fired, neighbour_ask());
+	igt_assert_eq((int)write(neighbour.ask[1], "x", 1), 1);
+	igt_waitchildren();
+
+	igt_assert_lte_u64(TRIES, fired);
+	igt_assert_lte_u64(slow_us, took);
+	igt_assert(svm_driver_counter("spurious", &after));
+	igt_assert_lte_u64(TRIES, after - spurious);
+	igt_assert_eq(svm_fault_record(at), -ETIMEDOUT);
+	snprintf(where, sizeof(where), "svm: fault at %016" PRIxPTR " cancelled: ", (uintptr_t)at);
+	/* A kernel without CONFIG_SYMBOLIC_ERRNAME has the number. */
+	snprintf(name, sizeof(name), ": -%s\n", strerrorname_np(ETIMEDOUT));
+	snprintf(number, sizeof(number), ": %d\n", -ETIMEDOUT);
+	igt_assert_eq((int)(svm_log_lines(where, name) + svm_log_lines(where, number)), 1);
+	igt_assert(svm_driver_counter("cancels", &cancelled));
+	igt_assert_eq_u64(cancelled, cancels + 1);
+
+	igt_assert(!nv_chan_alive(&svm->chan));
+	igt_assert(nv_chan_alive(&other->chan));
+	svm_gpu_check_pages(other, p, NR, 0x100);
+	svm_gpu_write_pages(other, p, NR, 0x200);
+	svm_cpu_check_pages(p, NR, 0x200, false);
+	/* The page is mapped still, and when it is not its fault is served. */
+	nv_chan_del(&svm->chan);
+	igt_assert_eq(nv_chan_new(&svm->dev, NV_ENGINE_GR, &svm->chan), 0);
+	nv_asm_read(&again, 12);
+	igt_assert_eq(nv_kernel_load(&svm->chan, &again, &svm->read_page), 0);
+	svm_ledger_start();
+	svm_gpu_check_pages(svm, p, 16, 0x200);
+	svm_ledger_stop();
+	igt_assert_eq_u64(svm_ledger("fault_replayable"), 0);
+	igt_assert_eq(madvise(p, SZ_2M, MADV_DONTNEED), 0);
+	svm_cpu_write_pages(p, NR, 0x300);
+	svm_gpu_check_pages(svm, p, NR, 0x300);
+	close(neighbour.ask[1]);
+	close(neighbour.say[0]);
+	svm_migrate_on_fault(true);
+	svm_free(p, SZ_2M);
+}
+
 static bool begin(void)
 {
 	/* One that failed may have left it on. */
@@ -1458,6 +1570,9 @@ int igt_main()
 	igt_subtest("foreign-entry")
 		with_channels()
 			test_foreign(&good);
+	igt_subtest("storm-of-mapped-page")
+		with_channels()
+			test_storm(&bad, &good);
 	igt_subtest("duplicates-reordered-late")
 		with_channels()
 			test_unruly(&good);

@@ -247,7 +247,8 @@ static void test_defaults(void)
 
 /**
  * SUBTEST: bounced
- * Description: all DMA goes through bounce buffers (swiotlb=force): the GPU would not see the process's memory, so no SVM
+ * Description: all DMA goes through bounce buffers (swiotlb=force): the GPU would not see the process's memory, so no
+ *	SVM, which one line in the kernel's log tells
  */
 static void test_bounced(void)
 {
@@ -258,6 +259,9 @@ static void test_bounced(void)
 	fclose(f);
 	igt_require_f(strstr(line, "swiotlb=force"), "wants to be booted with swiotlb=force\n");
 	expect_state(SVM_OFF);
+	/* Loaded once, as the machine booted. */
+	svm_log_whole();
+	expect_log(SVM_OFF, "off: DMA goes through bounce buffers: -");
 }
 
 static void shrink(void)

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include "gpu_model.h"
 #include "igt.h"
 #include "svm_test.h"
 
@@ -69,9 +70,108 @@ static uint64_t since(const char *name)
 	return counter(name) - base[i];
 }
 
+/* Wait until a counter has risen to @want: what is done by threads is counted a moment later. */
+static void expect_since(const char *name, uint64_t want)
+{
+	int i;
+
+	for (i = 0; i < 100 && since(name) < want; i++)
+		usleep(50000);
+	igt_assert_f(since(name) == want, "%s rose by %" PRIu64 ", expected %" PRIu64 "\n", name, since(name), want);
+}
+
+/* Memory that nobody has mapped, with new contents. */
+static void renew(char *p, uint32_t first)
+{
+	igt_assert_eq(madvise(p, SZ_2M, MADV_DONTNEED), 0);
+	svm_cpu_write_pages(p, NR, first);
+}
+
+/**
+ * SUBTEST: counters-rare
+ * Description: what does not happen every day is counted: duplicates, spurious faults, overflows, copies that fail,
+ *	moves that fail, evictions, and pages that the GPU has for itself
+ *
+ * Entries that are stale: nouveau_svm_fault@stale-entries.
+ */
+static void test_counters_rare(void)
+{
+	char *p = svm_alloc(SZ_2M, PAGES_4K);
+	struct svm svm, other;
+	struct svm_vram fill;
+	int pin;
+
+	svm_open(&svm);
+	svm_open(&other);
+	svm_migrate_on_fault(false);
+
+	/* An entry that comes twice. */
+	renew(p, 0x100);
+	counters_start();
+	svm_inject(&(struct gpu_model_inject){ .point = "fault_dup", .nth = 1 });
+	igt_assert_eq_u32(svm_gpu_read(&svm, p), 0x100);
+	expect_since("batches", 1);
+	igt_assert_eq_u64(since("duplicates"), 1);
+	igt_assert_eq_u64(since("faults"), 2);
+	igt_assert_eq_u64(since("spurious"), 0);
+
+	/* An entry of a page that is mapped, beside one of another client's that is not. */
+	counters_start();
+	svm_inject(&(struct gpu_model_inject){ .point = "fault_foreign", .nth = 1, .arg = svm_chan_inst(&svm) });
+	igt_assert_eq_u32(svm_gpu_read(&other, p), 0x100);
+	expect_since("spurious", 1);
+	igt_assert_eq_u64(since("duplicates"), 0);
+	igt_assert_eq_u64(since("cancels"), 0);
+
+	/* The buffer overflows, which shows as Volta's does. */
+	renew(p, 0x200);
+	counters_start();
+	svm_inject(&(struct gpu_model_inject){ .point = "fault_overflow_volta" });
+	svm_inject(&(struct gpu_model_inject){ .point = "fault_overflow", .nth = 1 });
+	igt_assert_eq_u32(svm_gpu_read(&svm, p), 0x200);
+	expect_since("overflows", 1);
+	svm_injected("fault_overflow");
+
+	/* A page that is pinned does not move, and the GPU has it for itself. */
+	renew(p, 0x300);
+	pin = svm_pin(p, SZ_4K);
+	counters_start();
+	svm_bind_vram_some(&svm, p, SZ_4K);
+	igt_assert_eq_u64(since("migrate_failures"), 1);
+	/* The rest of the range goes, but for its piece of 64 KiB. */
+	igt_assert_eq_u64(since("bytes_to_vram"), SZ_2M - SZ_64K);
+	svm_gpu_add(&svm, p, 1, 32);
+	igt_assert_eq_u64(since("exclusive_pages"), 1);
+	igt_assert_eq_u32(*(volatile uint32_t *)p, 0x300 + 32);
+	close(pin);
+
+	/* A copy that fails. */
+	renew(p, 0x400);
+	counters_start();
+	svm_inject(&(struct gpu_model_inject){ .point = "ce_error", .nth = 1 });
+	igt_assert_eq(nv_svm_bind(&svm.dev, p, SZ_2M, true, NULL), 0);
+	igt_assert_eq_u64(since("copy_errors"), 1);
+	svm_cpu_check_pages(p, NR, 0x400, true);
+
+	/* Buffers want the room. */
+	renew(p, 0x500);
+	svm_bind_vram(&svm, p, SZ_2M);
+	counters_start();
+	svm_vram_fill(&svm, &fill);
+	igt_assert_lte_u64(1, since("evictions"));
+	igt_assert_eq_u64(since("bytes_to_ram"), SZ_2M);
+	svm_vram_release(&fill);
+	svm_cpu_check_pages(p, NR, 0x500, true);
+	svm_close(&other);
+	svm_close(&svm);
+	svm_free(p, SZ_2M);
+	svm_migrate_on_fault(true);
+}
+
 /**
  * SUBTEST: counters
- * Description: each counter rises by what was done, and by nothing else
+ * Description: the counters of faults, batches, replays, maps, invalidates, cancels and bytes rise by what was done,
+ *	and by nothing else
  */
 static void test_counters(void)
 {
@@ -453,6 +553,8 @@ int igt_main()
 	igt_describe("Counters");
 	igt_subtest("counters")
 		test_counters();
+	igt_subtest("counters-rare")
+		test_counters_rare();
 	igt_describe("Ranges of a client");
 	igt_subtest("ranges")
 		test_ranges();

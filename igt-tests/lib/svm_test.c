@@ -547,14 +547,24 @@ static struct {
 	int fd;
 } kernel_log = { .fd = -1 };
 
-void svm_log_start(void)
+static void log_from(int whence)
 {
 	while (kernel_log.nr)
 		free(kernel_log.line[--kernel_log.nr]);
 	if (kernel_log.fd < 0)
 		kernel_log.fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	igt_assert_fd(kernel_log.fd);
-	igt_assert_eq((int)lseek(kernel_log.fd, 0, SEEK_END), 0);
+	igt_assert_eq((int)lseek(kernel_log.fd, 0, whence), 0);
+}
+
+void svm_log_start(void)
+{
+	log_from(SEEK_END);
+}
+
+void svm_log_whole(void)
+{
+	log_from(SEEK_SET);
 }
 
 unsigned int svm_log_lines(const char *with, const char *and_with)

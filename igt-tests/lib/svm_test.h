@@ -112,6 +112,8 @@ uint64_t svm_chan_inst(const struct svm *svm);
 
 /** svm_log_start() - read the kernel's log, from now on. */
 void svm_log_start(void);
+/** svm_log_whole() - the same, from the first line that there is. */
+void svm_log_whole(void);
 /** svm_log_lines() - how many lines came since then with all of these texts; each may be NULL. */
 unsigned int svm_log_lines(const char *with, const char *and_with);
 
