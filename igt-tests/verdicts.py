@@ -29,6 +29,12 @@ RACES = {
     # mapped in two. Documentation/testing.rst.
     "ours": re.compile(r"nouveau_bo_sync_for_(device|cpu)\+"),
 }
+# What a defect leaves behind for others to find, by driver: the first and the last line of a report.
+AFTERMATH = {
+    # A1, A2: the GPU writes to pages that are free. Whoever gets one next finds it poisoned in part, in another test often.
+    "upstream": (re.compile(r"pagealloc: (memory corruption|single bit error)"),
+                 re.compile(r"page dumped because: pagealloc: ")),
+}
 # What a test provokes on purpose: tests, then the first and the last line of a report of theirs (the same: one line).
 PROVOKED = [
     # An eviction that is made to fail; TTM says so.
@@ -109,23 +115,27 @@ def without_races(driver, lines):
     return kept + (report or [])
 
 
+def without_reports(lines, begin, end):
+    """The lines less those from one that is like BEGIN to one like END (None: one line); one that does not end is kept."""
+    kept, report = [], None
+    for line in lines:
+        if report is None and begin.search(line):
+            if end is not None:
+                report = [line]
+        elif report is None:
+            kept.append(line)
+        else:
+            report.append(line)
+            if end.search(line):
+                report = None
+    return kept + (report or [])
+
+
 def without_provoked(name, lines):
-    """The lines less the reports that the test provokes; one that does not end is kept."""
+    """The lines less the reports that the test provokes."""
     for test, begin, end in PROVOKED:
-        if not test.search(name):
-            continue
-        kept, report = [], None
-        for line in lines:
-            if report is None and begin.search(line):
-                if end is not None:
-                    report = [line]
-            elif report is None:
-                kept.append(line)
-            else:
-                report.append(line)
-                if end.search(line):
-                    report = None
-        lines = kept + (report or [])
+        if test.search(name):
+            lines = without_reports(lines, begin, end)
     return lines
 
 
@@ -144,7 +154,10 @@ def without_kcsan(lines):
 
 def other_reports(driver, name, dmesg):
     """The first line of a report in the log that the test does not account for; None: there is none."""
-    for line in without_provoked(name, without_races(driver, without_kcsan(dmesg.splitlines()))):
+    lines = without_races(driver, without_kcsan(dmesg.splitlines()))
+    if driver in AFTERMATH:
+        lines = without_reports(lines, *AFTERMATH[driver])
+    for line in without_provoked(name, lines):
         level = LEVEL.match(line)
         if level and int(level.group(1)) <= WARN_LEVEL and not KILL.search(line) and not NOISE.search(line):
             return line.strip()
