@@ -755,8 +755,8 @@ int main(void)
 		T(stale_until_invalidate), T(scope_one_pdb), T(scope_all_pdb), T(scope_hub),
 		T(hub_scope_without_change), T(stale_write), T(cache_levels), T(pte_only_is_enough),
 		T(half_cleared_is_sparse), T(one_va), T(refused_forms), T(replay_drops_all), T(replay_forms), T(status),
-		L(late_completion), L(late_by_seed), L(late_full), T(reset_drops), T(capacity), T(iova_generation), T(concurrent),
-		cmocka_unit_test_setup_teardown(pending_in_a_slice, setup_workers, teardown),
+		L(late_completion), L(late_by_seed), L(late_full), T(reset_drops), T(capacity), T(iova_generation),
+		T(concurrent), cmocka_unit_test_setup_teardown(pending_in_a_slice, setup_workers, teardown),
 		T(count_thp), T(count_each_size), T(count_filled_before_linked), T(count_late_channel), T(count_two_channels),
 		T(count_not_bars), T(count_reuse), T(count_hostile),
 	};
