@@ -16,7 +16,7 @@ MIB = 1 << 20
 # The most that ours may cost (Documentation/costs.rst): CPU outside the copy, beside test_hmm, and registers a block
 # of 2 MiB out of 64 MiB. Interrupts come as they come, hence the room above what is measured.
 RATIO_MOST = 1.25
-MMIO_MOST = {"prefetch": 24, "back": 32, "fault": 128}
+MMIO_MOST = {"prefetch": 24, "back": 32, "fault": 128, "migrate": 160, "evict": 64}
 
 
 def load(path):
@@ -46,12 +46,14 @@ def counts(row):
             f"{row['replay']:6} {row['inval_all'] + row['inval_pdb']:6} {leaves:>14}")
 
 
-def beside(rows):
-    """Rows of operations but for those over a declared link, and test_hmm's among them by what they are."""
+def beside(rows, stand_in=None):
+    """Rows of operations but for those over a declared link, and test_hmm's of the same or of what stands in for it."""
+    stand_in = stand_in or {}
     end = next((i for i, row in enumerate(rows) if row["device"] == "link"), None)
     plain = [row for row in rows[:end] if "op" in row]
     hmm = {(row["op"], row["kind"], row["bytes"]): row for row in plain if row["device"] == "test_hmm"}
-    return [(row, hmm.get((row["op"], row["kind"], row["bytes"]))) for row in plain if row["device"] != "test_hmm"]
+    return [(row, hmm.get((stand_in.get(row["op"], row["op"]), row["kind"], row["bytes"])))
+            for row in plain if row["device"] != "test_hmm"]
 
 
 def counted_table(driver, rows):
@@ -60,9 +62,10 @@ def counted_table(driver, rows):
     registers = next(row for row in rows if row["device"] == "registers")
     print(f"== {driver}: instructions of who does the work, thousands a block of 2 MiB, without copying")
     print(f"{'operation':9} {'kind':4} {'MiB':>4} {'driver':>8} {'test_hmm':>8} {'ratio':>6} {'MMIO/2M':>7}")
-    for row, hmm in beside(rows):
-        # Upstream serves faults of the GPU in a work queue, and others give memory up for an eviction.
-        if not hmm or row["op"] == "evict" or (row["op"] == "fault" and driver == "upstream"):
+    # test_hmm moves nothing on a fault of its device: it has to be told to.
+    for row, hmm in beside(rows, {"migrate": "prefetch"}):
+        # Upstream serves faults of the GPU in a work queue.
+        if not hmm or (row["op"] == "fault" and driver == "upstream"):
             continue
         blocks = row["bytes"] / (2 * MIB)
         own, other = (outside_copy(one, registers) / blocks / 1000 for one in (row, hmm))
@@ -88,7 +91,8 @@ def timed_table(driver, rows):
     print(f"{'operation':9} {'kind':4} {'MiB':>4} {'us':>9} {'/test_hmm':>9} "
           f"{'MMIO':>7} {'doorb.':>6} {'launch':>6} {'MiB mvd':>7} {'replay':>6} {'inval.':>6} {'4k/64k/2m':>14}")
     for row, hmm in beside(rows):
-        if not row["wall_ns"]:  # less than what filling empty VRAM costs, which is taken off
+        # less than what the same costs on empty memory, which is taken off
+        if not row["wall_ns"] or (hmm and not hmm["wall_ns"]):
             hmm = None
         row["wall_to_test_hmm"] = hmm and row["wall_ns"] / hmm["wall_ns"]
         wall = f"{row['wall_to_test_hmm']:9.2f}" if hmm else f"{'-':>9}"

@@ -13,8 +13,10 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -67,7 +69,7 @@ static struct region *locked;
 static int disk = -1;
 static off_t disk_at;
 static struct {
-	uint32_t hugetlb, locks, direct, merges, reclaims, forks, refused;
+	uint32_t hugetlb, locks, direct, merges, reclaims, holes, forks, refused, killed;
 } done;
 
 static struct {
@@ -376,20 +378,30 @@ static void move(struct region *r)
 	r->p = place;
 }
 
-static void child_checks(struct region *r)
+/* Returns -1 if there is no memory for it. */
+static pid_t fork_for(const char *what, const struct region *r)
 {
-	int st;
 	pid_t pid;
 
-	note("fork", r, 0, r->pages, 0);
+	note(what, r, 0, r->pages, 0);
 	pid = fork();
 	/* A page that is the GPU's alone, and locked just now: M10 of Documentation/defects.rst. */
 	if (pid < 0 && errno == ENOMEM) {
 		done.refused++;
-		return;
+		return -1;
 	}
 	check(pid >= 0, "fork: %s\n", strerror(errno));
 	done.forks++;
+	return pid;
+}
+
+static void child_checks(struct region *r)
+{
+	pid_t pid = fork_for("fork", r);
+	int st;
+
+	if (pid < 0)
+		return;
 	if (!pid) {
 		uint32_t i;
 
@@ -408,6 +420,92 @@ static void child_checks(struct region *r)
 	}
 	igt_assert_eq(waitpid(pid, &st, 0), pid);
 	check(st == 0, "the child ended with %#x\n", st);
+}
+
+/* A client whose kernels write to memory of its own, and to what it has inherited if that has become its own. */
+static void work_until_killed(const struct region *r, int ready)
+{
+	const uint32_t own_pages = 1024;
+	char *own = mmap(NULL, own_pages * SZ_4K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct svm svm;
+	uint32_t i;
+
+	igt_assert_eq(prctl(PR_SET_PDEATHSIG, SIGKILL), 0);
+	igt_assert(own != MAP_FAILED);
+	if (rnd(2))
+		igt_assert_eq(madvise(own, own_pages * SZ_4K, MADV_HUGEPAGE), 0);
+	svm_open(&svm);
+	for (i = 0;; i++) {
+		bool inherited = r->kind == ANON && rnd(2);
+		char *p = inherited ? r->p : own;
+		uint32_t n = whole(inherited ? r->pages : own_pages);
+		const struct nv_args args = { .dst = (uintptr_t)p, .value = 0xdead0000 + i };
+
+		launch(&svm, &svm.write_page, n, &args);
+		if (rnd(2))
+			igt_assert_eq(nv_svm_bind(&svm.dev, p, n * SZ_4K, rnd(2), NULL), 0);
+		if (!i)
+			igt_assert_eq(write(ready, "x", 1), 1);
+		igt_assert_eq(nv_wait(&svm.chan, 0), 0);
+		if (rnd(2))
+			igt_assert_eq(madvise(own, own_pages * SZ_4K, MADV_DONTNEED), 0);
+	}
+}
+
+/* In the midst of work, and now and then before it has begun. */
+static void kill_client(struct region *r)
+{
+	int st, ready[2];
+	char c;
+	pid_t pid;
+
+	igt_assert_eq(pipe(ready), 0);
+	pid = fork_for("kill", r);
+	if (!pid)
+		work_until_killed(r, ready[1]);
+	close(ready[1]);
+	if (pid > 0) {
+		/* How it ended by itself, if it did, is seen below. */
+		if (rnd(4) && read(ready[0], &c, 1) != 1)
+			igt_warn("the client to be killed did not come to work\n");
+		usleep(rnd(500000));
+		igt_assert_eq(kill(pid, SIGKILL), 0);
+		igt_assert_eq(waitpid(pid, &st, 0), pid);
+		check(WIFSIGNALED(st) && WTERMSIG(st) == SIGKILL, "the client to be killed ended with %#x\n", st);
+		done.killed++;
+		cpu_check(r, 0, r->pages);
+	}
+	close(ready[0]);
+}
+
+/* Pages at an end or in the middle are unmapped, and new ones come in their place: of a file the same again. */
+static void hole(struct region *r, uint32_t c, uint32_t first, uint32_t n)
+{
+	int flags = (r->kind == ANON ? MAP_PRIVATE : MAP_SHARED) | (r->fd < 0 ? MAP_ANONYMOUS : 0) | MAP_FIXED;
+	uint32_t end, i;
+	char *at;
+
+	if (rnd(4) == 0)
+		first = rnd(2) ? 0 : r->pages - n;
+	end = first + n;
+	at = r->p + first * SZ_4K;
+	note("hole", r, first, n, 0);
+	/* Or what is mapped there unmaps them. */
+	if (rnd(4)) {
+		igt_assert_eq(munmap(at, n * SZ_4K), 0);
+		if (first)
+			gpu_check(c, r, 0, whole(first));
+		if (end < r->pages)
+			gpu_check(c, r, end, whole(r->pages - end));
+		flags |= MAP_FIXED_NOREPLACE;
+	}
+	check(mmap(at, n * SZ_4K, PROT_READ | PROT_WRITE, flags, r->fd, (off_t)(first * SZ_4K)) == at, "mmap: %s\n",
+	      strerror(errno));
+	if (r->kind == ANON)
+		igt_assert_eq(madvise(at, n * SZ_4K, rnd(2) ? MADV_HUGEPAGE : MADV_NOHUGEPAGE), 0);
+	for (i = first; i < end && r->kind != OF_FILE; i++)
+		r->shadow[i].word = r->shadow[i].count = 0;
+	done.holes++;
 }
 
 static void drop(struct region *r, uint32_t first, uint32_t n)
@@ -535,7 +633,7 @@ static void step(void)
 	first = rnd(r->pages);
 	n = whole(1 + rnd(r->pages - first));
 
-	switch (rnd(32)) {
+	switch (rnd(34)) {
 	case 0: case 1: case 2:
 		cpu_write(r, first, n);
 		break;
@@ -625,6 +723,14 @@ static void step(void)
 		if (rnd(4) == 0)
 			reclaim();
 		break;
+	case 32:
+		if (r->kind != HUGETLB)
+			hole(r, c, first, n);
+		break;
+	case 33:
+		if (rnd(2))
+			kill_client(r);
+		break;
 	}
 }
 
@@ -659,8 +765,9 @@ static void run(uint32_t seed, time_t end, uint32_t nr)
 	for (i = 0; i < CLIENTS; i++)
 		svm_close(&clients[i]);
 	printf("soak: %" PRIu64 " operations with seed %u; %u hugetlb, %u mlock, %u O_DIRECT, %u KSM, %u reclaims, "
-	       "%u forks and %u without memory\n",
-	       nr_ops, seed, done.hugetlb, done.locks, done.direct, done.merges, done.reclaims, done.forks, done.refused);
+	       "%u holes, %u forks and %u without memory, %u clients killed\n",
+	       nr_ops, seed, done.hugetlb, done.locks, done.direct, done.merges, done.reclaims, done.holes, done.forks,
+	       done.refused, done.killed);
 	check(done.refused * 10 <= done.forks + 10, "%u of %u forks were refused\n", done.refused,
 	      done.forks + done.refused);
 	fflush(stdout);

@@ -61,6 +61,9 @@
 /* REPLAY values of INVALIDATE */
 enum { REPLAY_NONE, REPLAY_START, REPLAY_START_ACK_ALL, REPLAY_CANCEL_TARGETED, REPLAY_CANCEL_GLOBAL };
 
+/* All a request for a replay is on Pascal: PAGE_ALL, ALL_PDB, START (gp100_vmm_fault_replay()) */
+#define REPLAY_GLOBAL (BIT(31) | REPLAY_START << 3 | BIT(1) | BIT(0))
+
 /* ACK values: NONE_REQUIRED, GLOBALLY, INTRANODE */
 enum { ACK_GLOBALLY = 1 };
 
@@ -667,10 +670,12 @@ static void enqueue(struct gpu *gpu, struct mmu_request *r)
 /*
  * Replays and cancels drop TLB entries too (nouveau asks for all of them) but
  * how many come depends on time, so inval_* leave them out: replay and cancel
- * count them.
+ * count them.  Of what form a replay is does not depend on time.
  */
 static void count_invalidate(struct gpu *gpu, const struct mmu_request *r)
 {
+	if ((r->replay == REPLAY_START || r->replay == REPLAY_START_ACK_ALL) && !r->usual)
+		LEDGER(gpu, replay_other_form);
 	if (r->replay != REPLAY_NONE)
 		return;
 	if (r->inv.all_pdb)
@@ -717,6 +722,7 @@ static bool decode_invalidate(struct gpu *gpu, uint32_t val, struct mmu_request 
 		.va = (uint64_t)hw_get(gpu, REG_INVALIDATE_UPPER_VADDR) << 40 |
 		      (uint64_t)(hw_get(gpu, REG_INVALIDATE_VADDR) & ~0xfu) << 8,
 		.replay = field(val, 5, 3),
+		.usual = val == REPLAY_GLOBAL,
 		/* a membar picks up what was translated if all units have acknowledged */
 		.membar = val & BIT(6) && field(val, 8, 7) == ACK_GLOBALLY,
 		.client = field(val, 14, 9),

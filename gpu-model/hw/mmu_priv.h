@@ -46,6 +46,7 @@ struct mmu_request {
 	bool all_va;
 	uint64_t va;
 	uint8_t replay;
+	bool usual;		/* what nouveau writes for a replay, 0x8000000b */
 	bool membar;		/* wait for what was translated before */
 	bool hub;
 	uint8_t gpc, client;

@@ -33,6 +33,7 @@
 	X(fault_dropped, TIMING, "replayable faults dropped for want of room")           \
 	X(fault_fatal, EXACT, "non-replayable faults")                                   \
 	X(replay, TIMING, "replays started")                                             \
+	X(replay_other_form, EXACT, "replays asked for otherwise than by 8000000b")      \
 	X(cancel, EXACT, "faults cancelled")                                             \
 	X(stores_after_invalidate, TIMING, "late stores whose translation had gone")     \
 	X(inval_all, EXACT, "TLB invalidates of all address spaces")                     \

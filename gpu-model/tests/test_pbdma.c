@@ -409,6 +409,7 @@ static void host_invalidate(void **state)
 	p_kick(&c);
 	c_run(&c);
 	assert_int_equal(h_count(&h, LEDGER_replay), 1);
+	assert_int_equal(h_count(&h, LEDGER_replay_other_form), 1);
 	assert_int_equal(reg(&c, 0x040108), 0);
 	assert_int_equal(h_findings(&h), 0);
 	/* one page of all spaces, a cancel by address: no public text for Pascal */

@@ -287,6 +287,34 @@ static void replay_drops_all(void **state)
 	assert_int_equal(h_count(&h, LEDGER_replay), 2);
 }
 
+/* Pascal's one form that is known good, and others: in one space, of PTEs alone, acknowledged, lost; not a cancel. */
+static void replay_forms(void **state)
+{
+	struct inject_arm arm = { .nth = 1, .count = 1 };
+
+	h_invalidate(&h, NULL, 0x0b);
+	h_invalidate(&h, &s, 1);
+	h_invalidate(&h, NULL, 1 | ALL_PDB);
+	h_invalidate(&h, NULL, 1 | ALL_PDB | 3 << 3);
+	h_invalidate(&h, NULL, 1 | ALL_PDB | 4 << 3);
+	h_invalidate(&h, NULL, 1 | ALL_PDB | 5 << 3);
+	assert_int_equal(h_count(&h, LEDGER_replay), 1);
+	assert_int_equal(h_count(&h, LEDGER_replay_other_form), 0);
+	h_invalidate(&h, &s, 0x09);
+	assert_int_equal(h_count(&h, LEDGER_replay_other_form), 1);
+	h_invalidate(&h, NULL, 0x0b | LEVEL(1u));
+	assert_int_equal(h_count(&h, LEDGER_replay_other_form), 2);
+	h_invalidate(&h, NULL, 1 | ALL_PDB | 2 << 3);
+	assert_int_equal(h_count(&h, LEDGER_replay_other_form), 3);
+	h_invalidate(&h, NULL, 0x0b | BIT(6));	/* SYS_MEMBAR */
+	assert_int_equal(h_count(&h, LEDGER_replay_other_form), 4);
+	assert_int_equal(h_count(&h, LEDGER_replay), 5);
+	inject_arm(h.gpu, INJECT_replay_lost, &arm);
+	h_invalidate(&h, NULL, 0x0f);	/* HUB_ONLY */
+	assert_int_equal(h_count(&h, LEDGER_replay_other_form), 5);
+	assert_int_equal(h_count(&h, LEDGER_replay), 5);
+}
+
 static void status(void **state)
 {
 	hw_wr32(h.gpu, 0x100c80, 0xffffffff);
@@ -726,9 +754,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(stale_until_invalidate), T(scope_one_pdb), T(scope_all_pdb), T(scope_hub),
 		T(hub_scope_without_change), T(stale_write), T(cache_levels), T(pte_only_is_enough),
-		T(half_cleared_is_sparse), T(one_va), T(refused_forms), T(replay_drops_all), T(status), L(late_completion),
-		L(late_by_seed), L(late_full), T(reset_drops), T(capacity), T(iova_generation), T(concurrent),
-		cmocka_unit_test_setup_teardown(pending_in_a_slice, setup_workers, teardown),
+		T(half_cleared_is_sparse), T(one_va), T(refused_forms), T(replay_drops_all), T(replay_forms), T(status),
+		L(late_completion), L(late_by_seed), L(late_full), T(reset_drops), T(capacity), T(iova_generation),
+		T(concurrent), cmocka_unit_test_setup_teardown(pending_in_a_slice, setup_workers, teardown),
 		T(count_thp), T(count_each_size), T(count_filled_before_linked), T(count_late_channel), T(count_two_channels),
 		T(count_not_bars), T(count_reuse), T(count_hostile),
 	};
