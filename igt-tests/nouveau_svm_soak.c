@@ -728,7 +728,7 @@ static void step(void)
 			hole(r, c, first, n);
 		break;
 	case 33:
-		if (rnd(2))
+		if (getenv("NVSVM_SOAK_KILL") && rnd(2))
 			kill_client(r);
 		break;
 	}
