@@ -238,6 +238,7 @@ static void test_while_binding(void)
 	struct svm_busy busy;
 	pthread_t binder;
 	uint32_t v, lost = 0;
+	void *ret;
 	size_t len, i;
 
 	svm_gpu_slot(slot);
@@ -251,7 +252,9 @@ static void test_while_binding(void)
 	/* At once, since the mapping by which it is told is taken away: what is in SVM_BIND's way is then copied out. */
 	svm_busy_go(&busy);
 	take_away(UNBIND, slot);
-	pthread_join(binder, NULL);
+	pthread_join(binder, &ret);
+	/* It was under way, or this has shown nothing. */
+	igt_assert_eq((int)(intptr_t)ret, -ENODEV);
 	for (i = 0; i < len / SZ_4K; i++) {
 		if (!svm_cpu_try(p + i * SZ_4K, &v))
 			lost++;
